@@ -1,0 +1,65 @@
+"""Overlap and matching against hand-made boxes and brute force."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuskbench.metrics.boxes import match_greedy, match_hungarian, square_iou
+
+
+@pytest.mark.parametrize(
+    ("centre", "side", "other", "other_side", "expected"),
+    [
+        ((5, 5), 4, (5, 5), 4, 1),
+        ((5, 5), 2, (5, 5), 4, 4 / 16),
+        ((5, 5), 4, (7, 5), 4, 8 / 24),
+        ((5, 5), 4, (9, 5), 4, 0),
+        ((5, 5), 20, (5, 5), 16, 256 / 400),
+    ],
+)
+def test_overlap_by_hand(centre, side, other, other_side, expected) -> None:
+    iou = square_iou(np.array([[centre]]), side, np.array([[other]]), np.array([[other_side]]))
+    assert iou.item() == pytest.approx(expected)
+
+
+def test_no_object_overlaps_nothing() -> None:
+    assert square_iou(np.zeros((1, 1, 2)), 4.0, np.zeros((1, 1, 2)), np.zeros((1, 1))).item() == 0
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None)
+def test_hungarian_equals_brute_force(seed: int) -> None:
+    iou = np.random.default_rng(seed).random((1, 4, 4)) ** 0.7
+
+    def value(order: tuple[int, ...]) -> float:
+        pairs = [iou[0, k, g] for g, k in enumerate(order) if iou[0, k, g] >= 0.5]
+        return len(pairs) * 100 + sum(pairs)
+
+    match = match_hungarian(iou)[0]
+    found = [iou[0, k, g] for g, k in enumerate(match) if k >= 0]
+    assert all(overlap >= 0.5 for overlap in found)
+    assert len({k for k in match if k >= 0}) == len(found)
+    best = max(map(value, permutations(range(4))))
+    assert len(found) * 100 + sum(found) == pytest.approx(best)
+
+
+def test_greedy_takes_objects_in_order_and_consumes() -> None:
+    iou = np.array([[[0.9, 0.8], [0.5, 0.6]]])
+    assert match_greedy(iou).tolist() == [[0, 1]]
+    iou = np.array([[[0.6, 0.9], [0.5, 0.5]]])
+    # The first object takes the second's best; 0.5 itself is not enough for the rest.
+    assert match_greedy(iou).tolist() == [[0, -1]]
+    assert match_hungarian(iou).tolist() == [[1, 0]]
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=50, deadline=None)
+def test_greedy_never_matches_more_than_hungarian(seed: int) -> None:
+    iou = np.random.default_rng(seed).random((3, 5, 4))
+    greedy, optimal = match_greedy(iou, 0.6), match_hungarian(iou, 0.6)
+    assert ((greedy >= 0).sum(1) <= (optimal >= 0).sum(1)).all()

@@ -1,0 +1,74 @@
+"""Options that several commands take, and how their values are read."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuskbench.errors import suggestion
+from tuskbench.registry import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Kind(click.ParamType):
+    """The name of a kind of component."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the kind, or fail with the nearest right name."""
+        if value not in KINDS:
+            self.fail(f"no kind is named {value!r}{suggestion(value, KINDS)}", param, ctx)
+        return str(value)
+
+
+class Seeds(click.ParamType):
+    """Seeds separated by commas, such as `0,1,2`."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """Return the seeds, each once."""
+        if isinstance(value, list):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            self.fail(f"expected integers separated by commas, not {value!r}", param, ctx)
+        return list(dict.fromkeys(int(part) for part in parts))
+
+
+class Override(click.ParamType):
+    """`KEY=VALUE` with a dotted key; the value is TOML, or else text."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Return the key and the value."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not key.strip() or not equals:
+            self.fail(f"expected KEY=VALUE, not {value!r}", param, ctx)
+        try:
+            return key.strip(), tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return key.strip(), text.strip()
+
+
+def overrides_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the overrides by key; the last of a key wins."""
+    return dict(pairs)
+
+
+def echo_json(content: Any) -> None:
+    """Write JSON to stdout."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Official formats, generators and the on-disk cache."""

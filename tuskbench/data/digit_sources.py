@@ -1,0 +1,134 @@
+"""Where MNIST-Hard's digits come from: official files, or scikit-learn's embedded ones."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuskbench.data.locations import data_root
+from tuskbench.data.readers import idx, mist
+from tuskbench.errors import DataMissingError
+
+Source = Literal["auto", "mnist", "mist", "digits", "idx"]
+
+# Every fifth of scikit-learn's digits is kept for test, so that all its writers are in both.
+TEST_EVERY = 5
+# Border given to the 8x8 digits, whose ink fills them; MNIST's fills 20 of 28 pixels.
+DIGITS_BORDER = 1
+
+
+@dataclass(frozen=True)
+class DigitSource:
+    """A resolved source of digits or of whole scenes.
+
+    Attributes:
+        key: `mnist`, `mist`, `digits` or `idx`.
+        folder: where its files lie; None for the embedded digits.
+    """
+
+    key: Literal["mnist", "mist", "digits", "idx"]
+    folder: Path | None
+
+    @property
+    def title(self) -> str:
+        """Return the name shown in tables."""
+        if self.key == "mist":
+            return "MNIST-Hard (official files)"
+        if self.key == "mnist":
+            return "MNIST-Hard (generated from MNIST)"
+        if self.key == "digits":
+            return "MNIST-Hard (generated from scikit-learn's 8x8 digits)"
+        assert self.folder is not None
+        return f"MNIST-Hard (generated from {self.folder.name})"
+
+    def fingerprint(self) -> str:
+        """Return a hash of the files.
+
+        Raises:
+            DataMissingError: if one is not there.
+        """
+        digest = hashlib.sha256(self.key.encode())
+        for path in self._files():
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        return digest.hexdigest()
+
+    def _files(self) -> list[Path]:
+        if self.key == "digits":
+            return [_embedded_digits()]
+        assert self.folder is not None
+        if self.key == "mist":
+            return [file for split in ("train", "test") for file in mist.files(self.folder, split)]
+        name = "mnist" if self.key == "mnist" else str(self.folder)
+        return [file for split in idx.FILES for file in idx.locate(self.folder, name, split)]
+
+    def digits(self, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the tiles [N, s, s] and classes [N] of a split; splits share no digit.
+
+        Raises:
+            DataMissingError: if a file is not there.
+            DataFormatError: if a file is damaged.
+        """
+        if self.key == "digits":
+            return _scikit_digits(split)
+        assert self.folder is not None
+        return idx.read_digits(self.folder, self.key, split)
+
+
+def resolve(source: Source, path: str) -> DigitSource:
+    """Decide which source is used.
+
+    "auto" takes MIST's official folder, else MNIST's files, else the embedded digits.
+
+    Raises:
+        DataMissingError: if the files of the source asked for are not there.
+    """
+    root = data_root()
+    if source == "digits":
+        return DigitSource("digits", None)
+    if source == "idx":
+        if not path:
+            remedy = 'give the folder of the IDX files as path = "..."'
+            raise DataMissingError("mnist-hard", "no path for source 'idx'", remedy)
+        return _present(DigitSource("idx", Path(path).expanduser()))
+    choices = [DigitSource("mist", root / "mnist_hard"), DigitSource("mnist", root / "mnist")]
+    if source != "auto":
+        return _present(next(choice for choice in choices if choice.key == source))
+    for choice in choices:
+        try:
+            return _present(choice)
+        except DataMissingError:
+            continue
+    return DigitSource("digits", None)
+
+
+def _present(source: DigitSource) -> DigitSource:
+    source._files()
+    return source
+
+
+def _embedded_digits() -> Path:
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        remedy = "install scikit-learn"
+        raise DataMissingError("digits", "scikit-learn's digits.csv.gz", remedy)
+    return Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+
+
+def _scikit_digits(split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    # Sixteen grey levels to 256.
+    tiles = np.round(data.images * (255 / 16)).astype(np.uint8)
+    border = (DIGITS_BORDER, DIGITS_BORDER)
+    tiles = np.pad(tiles, ((0, 0), border, border))
+    held_out = np.arange(len(tiles)) % TEST_EVERY == TEST_EVERY - 1
+    chosen = held_out if split == "test" else ~held_out
+    return tiles[chosen], data.target[chosen].astype(np.int64)

@@ -1,0 +1,1 @@
+"""Data of the official kinds, generated with full ground truth."""

@@ -1,0 +1,79 @@
+"""The IDX format of MNIST and its relatives, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuskbench.errors import DataFormatError, DataMissingError
+
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+UNSIGNED_BYTE = 8
+
+
+def locate(folder: Path, name: str, split: str) -> tuple[Path, Path]:
+    """Return the image and label files of a split, gzipped or not.
+
+    Raises:
+        DataMissingError: if one is not there.
+    """
+    found = []
+    for stem in FILES[split]:
+        candidates = [folder / f"{stem}.gz", folder / stem, folder / stem.replace("-idx", ".idx")]
+        present = [path for path in candidates if path.is_file()]
+        if not present:
+            remedy = "put the official IDX file there, or set TUSKBENCH_DATA to the folder above"
+            raise DataMissingError(name, f"expected {candidates[0]} or {candidates[1]}", remedy)
+        found.append(present[0])
+    return found[0], found[1]
+
+
+def read_array(path: Path) -> NDArray[np.uint8]:
+    """Return the array of unsigned bytes in an IDX file.
+
+    Raises:
+        DataFormatError: if the file is no IDX file of unsigned bytes, or is cut short.
+    """
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataFormatError(path, f"truncated or damaged gzip file ({error})") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+        raise DataFormatError(path, "not an IDX file of unsigned bytes")
+    dimensions = content[3]
+    start = 4 + 4 * dimensions
+    if dimensions == 0 or len(content) < start:
+        raise DataFormatError(path, "truncated IDX header")
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    expected = int(np.prod(shape, dtype=object))
+    if len(content) - start != expected:
+        problem = f"expected {expected} bytes of data for shape {shape}"
+        raise DataFormatError(path, f"{problem}, found {len(content) - start}")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the images [N, H, W] and labels [N] of a split.
+
+    Raises:
+        DataMissingError: if a file is not there.
+        DataFormatError: if a file is damaged, or the two do not belong together.
+    """
+    image_file, label_file = locate(folder, name, split)
+    images, labels = read_array(image_file), read_array(label_file)
+    if images.ndim != 3:
+        raise DataFormatError(image_file, f"expected images [N, H, W], found shape {images.shape}")
+    if labels.shape != images.shape[:1]:
+        problem = f"expected {len(images)} labels to match {image_file.name}, found {labels.shape}"
+        raise DataFormatError(label_file, problem)
+    return images, labels.astype(np.int64)

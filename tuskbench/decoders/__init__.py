@@ -1,0 +1,1 @@
+"""Decoders: sparse keypoints and their descriptors back to an image."""

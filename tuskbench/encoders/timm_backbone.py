@@ -1,0 +1,71 @@
+"""Any timm backbone with feature maps, brought back to the image's resolution."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from tuskbench.ops.pretrained import feature_extractor
+from tuskbench.ops.unet import ConvolutionPair
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class TimmEncoder(nn.Module):
+    """A timm backbone's feature pyramid under a U-Net's upsampling path.
+
+    From the deepest feature map up, each step resizes to the next larger map, concatenates it
+    and applies two 3x3 convolutions of `width` channels; the last step joins convolutions of
+    the image itself, so that detail finer than the backbone's stride is kept.
+
+    Args:
+        model: timm's name of the backbone, such as "resnet18"; it must support
+            `features_only`.
+        pretrained: start from timm's weights (cached or downloaded).
+        width: channels of the features.
+        levels: how many of the backbone's feature maps are used, from the finest.
+    """
+
+    version = "1"
+
+    def __init__(
+        self,
+        *,
+        model: str = "resnet18",
+        pretrained: bool = False,
+        width: Annotated[int, Ge(1)] = 32,
+        levels: Annotated[int, Ge(1)] = 4,
+    ) -> None:
+        super().__init__()
+        self.channels = width
+        self.backbone = feature_extractor("timm", model, pretrained)
+        channels = list(self.backbone.feature_info.channels())[:levels]
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+        self.levels = len(channels)
+        self.stem = ConvolutionPair(3, width, width)
+        deep = [channels[-1], *[width] * len(channels)]
+        skips = [*channels[-2::-1], width]
+        self.up = nn.ModuleList(
+            ConvolutionPair(below + skip, width, width)
+            for below, skip in zip(deep, skips, strict=False)
+        )
+        self.last = nn.Conv2d(width, width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, 3, H, W] in [0, 1] to features [B, width, H, W]."""
+        normalised = (images - self.mean) / self.std
+        maps = self.backbone(normalised)[: self.levels]
+        skips = [self.stem(images), *maps]
+        x = skips.pop()
+        for block in self.up:
+            skip = skips.pop()
+            resized = F.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=True)
+            x = block(torch.cat([resized, skip], dim=1))
+        features: Tensor = self.last(x)
+        return features

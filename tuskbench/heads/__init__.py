@@ -1,0 +1,1 @@
+"""Keypoint heads: feature maps to detections and score maps."""

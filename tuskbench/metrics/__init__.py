@@ -1,0 +1,1 @@
+"""Measures: what a prediction is worth against the truth."""

@@ -1,0 +1,1 @@
+"""Building blocks shared by components: geometry, rendering and sampling on tensors."""

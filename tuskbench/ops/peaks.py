@@ -1,0 +1,88 @@
+"""Keypoints from score maps: peaks after non-maximum suppression, soft-argmax, sampling."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def top_peaks(heatmap: Tensor, count: int, window: int) -> Tensor:
+    """Find the `count` highest local maxima of score maps.
+
+    A pixel is a maximum when none in the `window` x `window` square around it is higher.
+    Where a map has fewer maxima than `count`, the remainder are pixels of no merit.
+
+    Args:
+        heatmap: [B, H, W] scores, positive.
+        count: K, number of peaks.
+        window: odd side of the suppression window in pixels.
+
+    Returns:
+        [B, K, 2] integer (x, y), by descending score. No gradient.
+    """
+    scores = heatmap.detach()[:, None]
+    half = window // 2
+    # Two one-dimensional pools see the same square for a fraction of the comparisons.
+    highest = F.max_pool2d(scores, (1, window), 1, (0, half))
+    highest = F.max_pool2d(highest, (window, 1), 1, (half, 0))
+    peaks = torch.where(scores == highest, scores, 0).flatten(1)
+    index = peaks.topk(count).indices
+    width = heatmap.shape[-1]
+    return torch.stack([index % width, index // width], dim=-1)
+
+
+def local_soft_argmax(heatmap: Tensor, peaks: Tensor, window: int, temperature: float) -> Tensor:
+    """Refine integer peaks by the softmax-weighted mean offset in a window around each.
+
+    The map is padded with zeros, as in TUSK's official code, so that a window over the
+    border is biased a little.
+
+    Args:
+        heatmap: [B, H, W] scores.
+        peaks: [B, K, 2] integer (x, y).
+        window: odd side of the window in pixels.
+        temperature: softmax temperature (0.2 in TUSK's code).
+
+    Returns:
+        [B, K, 2] float (x, y); differentiable with respect to the scores.
+    """
+    half = window // 2
+    padded = F.pad(heatmap, (half, half, half, half))
+    width = padded.shape[-1]
+    offset = torch.arange(window, device=heatmap.device)
+    # In padded coordinates the window of peak (x, y) starts at (x, y).
+    corner = peaks[..., 1] * width + peaks[..., 0]
+    index = corner[..., None] + (offset[:, None] * width + offset).flatten()
+    patches = padded.flatten(1).gather(1, index.flatten(1)).unflatten(1, index.shape[1:])
+    weights = torch.softmax(patches / temperature, dim=-1).unflatten(-1, (window, window))
+    steps = (offset - half).to(weights.dtype)
+    shift = torch.stack([(weights.sum(-2) * steps).sum(-1), (weights.sum(-1) * steps).sum(-1)], -1)
+    return peaks + shift
+
+
+def global_soft_argmax(logits: Tensor) -> Tensor:
+    """Return the mean position [B, K, 2] under the softmax over each map of [B, K, H, W]."""
+    height, width = logits.shape[-2:]
+    weights = logits.flatten(2).softmax(-1).unflatten(2, (height, width))
+    xs = torch.arange(width, device=logits.device, dtype=weights.dtype)
+    ys = torch.arange(height, device=logits.device, dtype=weights.dtype)
+    return torch.stack([(weights.sum(2) * xs).sum(-1), (weights.sum(3) * ys).sum(-1)], dim=-1)
+
+
+def sample_bilinear(maps: Tensor, xy: Tensor) -> Tensor:
+    """Interpolate maps [B, C, H, W] at xy [B, K, 2]: [B, K, C]; outside points are clamped."""
+    height, width = maps.shape[-2:]
+    scale = xy.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
+    grid = (xy * scale - 1).unsqueeze(1).to(maps.dtype)
+    sampled = F.grid_sample(maps, grid, padding_mode="border", align_corners=True)
+    return sampled[:, :, 0].transpose(1, 2)
+
+
+def sample_truncated(maps: Tensor, xy: Tensor) -> Tensor:
+    """Read maps [B, C, H, W] at xy [B, K, 2] cut to integers: [B, K, C]; no gradient to xy."""
+    height, width = maps.shape[-2:]
+    x = xy[..., 0].long().clamp(0, width - 1)
+    y = xy[..., 1].long().clamp(0, height - 1)
+    index = (y * width + x)[:, None].expand(-1, maps.shape[1], -1)
+    return maps.flatten(2).gather(2, index).transpose(1, 2)

@@ -1,0 +1,49 @@
+"""Backbones by their timm name, with one clear sentence where weights cannot be had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from tuskbench.errors import ConfigurationError, WeightsMissingError, suggestion
+from tuskbench.ops.torchvision_schemas import declare_missing_operators
+
+
+def feature_extractor(component: str, model: str, pretrained: bool, **options: Any) -> nn.Module:
+    """Return a timm model that gives a list of feature maps.
+
+    Args:
+        component: name of the component that asks, for the message.
+        model: timm's name of the model.
+        pretrained: load timm's weights for it, from its cache or the network.
+        options: further options of `timm.create_model`, such as `out_indices`.
+
+    Raises:
+        ConfigurationError: if timm has no such model, or none with feature maps.
+        WeightsMissingError: if the weights are neither cached nor reachable.
+    """
+    declare_missing_operators()
+    import timm
+
+    if not timm.is_model(model.split(".")[0]):
+        hint = suggestion(model, timm.list_models())
+        raise ConfigurationError(component, "model", model, f"the name of a timm model{hint}")
+    try:
+        network: nn.Module = timm.create_model(
+            model, pretrained=pretrained, features_only=True, **options
+        )
+    except (RuntimeError, AttributeError, NotImplementedError) as error:
+        if "pretrained" in str(error).lower():
+            raise _missing(model, error) from error
+        expected = f"a timm model that gives feature maps ({str(error).splitlines()[0]})"
+        raise ConfigurationError(component, "model", model, expected) from error
+    except OSError as error:
+        raise _missing(model, error) from error
+    return network
+
+
+def _missing(model: str, error: Exception) -> WeightsMissingError:
+    reason = f"{type(error).__name__} while asking the hub"
+    remedy = "download them once where there is a network, or set pretrained = false"
+    return WeightsMissingError(f"timm/{model}", reason, remedy)

@@ -1,0 +1,286 @@
+"""From a spec to cells: their ids, what is stored already, what is skipped and why, the cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuskbench import registry
+from tuskbench.cell import Cell
+from tuskbench.errors import (
+    ConfigurationError,
+    SpecError,
+    SpecProblem,
+    TuskbenchError,
+    suggestion,
+)
+from tuskbench.manifest import manifest, write_manifest
+from tuskbench.past import Past, address, changes
+from tuskbench.settings import rules
+from tuskbench.spec.layers import Resolved, resolve_cell
+from tuskbench.spec.model import BUDGETS, Row, Spec
+from tuskbench.spec.resolve import Findings
+from tuskbench.store import Status
+
+if TYPE_CHECKING:
+    from tuskbench.contracts import MetricInfo, Task
+    from tuskbench.spec import locate
+
+__all__ = [
+    "Plan",
+    "PlannedCell",
+    "default_budget",
+    "make_plan",
+    "manifest",
+    "provided",
+    "write_manifest",
+]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and what is known of it before it runs.
+
+    Attributes:
+        cell: the cell.
+        state: `cached`, `new`, `stale`, `failed` or `skipped`.
+        reason: why, in one line; "" where the state says it all.
+        changed: dotted paths of `Cell.identity()` in which a stale record differs.
+        estimate_seconds: expected training time, from past cells; None where there are none.
+        published_row: key of the row of the published table beside it.
+        note: a sentence to show with it.
+    """
+
+    cell: Cell
+    state: str
+    reason: str = ""
+    changed: list[str] = field(default_factory=list)
+    estimate_seconds: float | None = None
+    published_row: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of a spec under one budget.
+
+    Attributes:
+        spec: the spec.
+        budget: name of the budget.
+        seeds: the seeds planned.
+        cells: by task, row and seed.
+        metrics: metrics of every task.
+        warnings: sentences on records that cannot be read.
+    """
+
+    spec: Spec
+    budget: str
+    seeds: list[int]
+    cells: list[PlannedCell]
+    metrics: Mapping[str, Mapping[str, MetricInfo]]
+    warnings: list[str] = field(default_factory=list)
+
+    def count(self, state: str) -> int:
+        """Return how many cells are in a state."""
+        return sum(planned.state == state for planned in self.cells)
+
+
+def default_budget() -> str:
+    """Return `gpu` where the machine has an NVIDIA GPU, else `cpu`, without importing torch."""
+    found = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+    return "gpu" if found else "cpu"
+
+
+def make_plan(
+    spec: Spec,
+    *,
+    budget: str | None,
+    out: Path,
+    seeds: Sequence[int] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Return every cell of a spec under a budget, compared with what is stored.
+
+    Args:
+        spec: the spec.
+        budget: name of a budget; None for `default_budget()`.
+        out: the results folder, which need not exist.
+        seeds: seeds in place of the spec's.
+        overrides: dotted keys and values that override the spec.
+
+    Raises:
+        SpecError: if a setting cannot be resolved or the budget is unknown.
+        DataMissingError: if data that a task asks for is not there.
+        StoreError: if the results folder cannot be read.
+    """
+    budget = default_budget() if budget is None else budget
+    findings = Findings(spec)
+    tasks = _TaskPool(findings)
+    chosen = list(dict.fromkeys(spec.seeds if seeds is None else seeds))
+    resolved = [
+        (task, row, _resolved(spec, task, row, budget, findings, tasks, overrides or {}))
+        for task in spec.tasks
+        for row in spec.rows()
+    ]
+    _check_budget(spec, budget)
+    if findings.all():
+        raise SpecError(spec.file, findings.all())
+    warnings: list[str] = []
+    past = Past(out, warnings)
+    metrics = {task: registry.load("task", task).metrics for task in spec.tasks}
+    cells = [
+        _planned(_cell(task, row, settings, seed, budget, tasks), row, settings, past)
+        for task, row, settings in resolved
+        for seed in chosen
+    ]
+    return Plan(spec, budget, chosen, cells, metrics, warnings)
+
+
+class _TaskPool:
+    """Tasks made from settings, each once, with what asking them costs."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.tasks: dict[str, Task] = {}
+        self.facts: dict[str, tuple[str, str]] = {}
+
+    def get(self, name: str, settings: Mapping[str, Any]) -> Task | None:
+        """Return the task, or None where its settings do not go together."""
+        key = json.dumps([name, settings], sort_keys=True)
+        if key not in self.tasks:
+            try:
+                self.tasks[key] = registry.build("task", {"name": name, **settings})
+            except ConfigurationError as error:
+                place: locate.Path = ("task", name, *error.parameter.split("."))
+                wanted = f"expected {error.expected}, not {error.value!r}"
+                self.findings.add(None, wanted, place)
+                return None
+        return self.tasks[key]
+
+    def data(self, name: str, settings: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the fingerprint and the name of a task's data."""
+        key = json.dumps([name, settings], sort_keys=True)
+        if key not in self.facts:
+            task = self.tasks[key]
+            self.facts[key] = (task.fingerprint(), task.data_source())
+        return self.facts[key]
+
+
+def _resolved(
+    spec: Spec,
+    task: str,
+    row: Row,
+    budget: str,
+    findings: Findings,
+    tasks: _TaskPool,
+    overrides: Mapping[str, Any],
+) -> Resolved:
+    first = resolve_cell(spec, task, row, budget, findings, overrides=overrides)
+    if findings.problems:
+        return first
+    made = tasks.get(task, first.task)
+    source_key = getattr(made, "source_key", None)
+    if made is None or source_key is None:
+        return first
+    # Rules may depend on the data in use, which only the task can tell.
+    source = str(source_key())
+    second = resolve_cell(spec, task, row, budget, findings, source=source, overrides=overrides)
+    tasks.get(task, second.task)
+    return second
+
+
+def _check_budget(spec: Spec, budget: str) -> None:
+    known = {*BUDGETS, *spec.document.budget}
+    names = {variant.system.get("name") for variant in spec.document.variant if variant.system}
+    for kind, owners in (("task", spec.tasks), ("system", {*names, _system(spec)})):
+        for owner in owners:
+            try:
+                known |= {rule.budget for rule in rules(kind, str(owner)) if rule.budget}
+            except TuskbenchError:
+                continue
+    if budget not in known:
+        message = f"no budget is named {budget!r}{suggestion(budget, known)}"
+        raise SpecError(spec.file, [SpecProblem(message, "budget")])
+
+
+def _system(spec: Spec) -> Any:
+    return spec.document.system.get("name")
+
+
+def _cell(
+    task: str, row: Row, settings: Resolved, seed: int, budget: str, tasks: _TaskPool
+) -> Cell:
+    fingerprint, source = tasks.data(task, settings.task)
+    return Cell(
+        task=task,
+        task_settings=settings.task,
+        system=settings.system,
+        training=settings.training,
+        seed=seed,
+        budget=budget,
+        protocol=registry.load("task", task).protocol,
+        versions=dict(_versions(task, settings.system)),
+        data_fingerprint=fingerprint,
+        data_source=source,
+        variant=row.label,
+    )
+
+
+def _versions(task: str, system: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield f"task {task}", registry.component_version("task", task)
+    yield from _component_versions("system", system)
+
+
+def _component_versions(kind: str, choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    name = choice["name"]
+    yield f"{kind} {name}", registry.component_version(kind, name)
+    for parameter in registry.signature(kind, name).parameters:
+        value = choice.get(parameter.name)
+        if parameter.component_kind is not None and isinstance(value, Mapping):
+            yield from _component_versions(parameter.component_kind, value)
+
+
+def provided(kind: str, choice: Mapping[str, Any]) -> frozenset[str]:
+    """Return what a component and the components in it provide together."""
+    signature = registry.signature(kind, choice["name"])
+    found = signature.provides
+    for parameter in signature.parameters:
+        value = choice.get(parameter.name)
+        if parameter.component_kind is not None and isinstance(value, Mapping):
+            found |= provided(parameter.component_kind, value)
+    return found
+
+
+def _planned(cell: Cell, row: Row, settings: Resolved, past: Past) -> PlannedCell:
+    state, reason, changed = _state(cell, settings, past)
+    estimate = None if state in ("cached", "skipped") else past.estimate(cell)
+    variant = row.variant
+    return PlannedCell(cell, state, reason, changed, estimate, variant.published_row, variant.note)
+
+
+def _state(cell: Cell, settings: Resolved, past: Past) -> tuple[str, str, list[str]]:
+    system = str(cell.system["name"])
+    missing = set(registry.load("task", cell.task).needs)
+    missing -= provided("system", cell.system)
+    if missing:
+        lacking = ", ".join(sorted(missing))
+        return "skipped", f"{system} does not provide {lacking}, which {cell.task} needs", []
+    if not settings.budget_defined:
+        undefined = f"budget {cell.budget!r} is defined neither by the spec nor for {cell.task}"
+        return "skipped", f"{undefined} and {system}", []
+    record = past.by_id.get(cell.id)
+    if record is not None and record.status is Status.DONE:
+        return "cached", "", []
+    if record is not None and record.status is Status.FAILED:
+        why = record.failure
+        return "failed", f"{why['exception']}: {why['message']}" if why else "", []
+    _, former = past.by_address.get(address(cell), ("", None))
+    if former is None:
+        return "new", "", []
+    changed = changes(former, cell)
+    shown = [f"{path}: {before} -> {after}" for path, (before, after) in changed.items()]
+    return "stale", "; ".join(shown), list(changed)

@@ -1,0 +1,1 @@
+"""Reconstruction losses: how far a decoded image is from its target."""

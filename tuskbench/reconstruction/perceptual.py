@@ -1,0 +1,59 @@
+"""Perceptual loss: L1 distance of VGG16 features (Johnson et al. 2016)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuskbench.ops.pretrained import feature_extractor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class PerceptualLoss(nn.Module):
+    """Mean L1 distance of VGG16's relu1_2, relu2_2, relu3_3 and relu4_3, weighted equally.
+
+    Images are normalised as for ImageNet and resized, as in TUSK's official code; the paper
+    gives weights c_l without their values.
+
+    Args:
+        weights: "imagenet" loads timm's VGG16 weights; "random" keeps an initialisation of a
+            fixed seed, a weaker but free texture measure for machines without the weights.
+        size: side in pixels to which images are resized; 224 in the code, 0 keeps theirs.
+    """
+
+    version = "1"
+
+    def __init__(
+        self, *, weights: Literal["imagenet", "random"] = "imagenet", size: int = 224
+    ) -> None:
+        super().__init__()
+        self.size = size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.network = feature_extractor(
+                "perceptual", "vgg16", weights == "imagenet", out_indices=(0, 1, 2, 3)
+            )
+        self.network.requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare [B, 3, H, W] with [B, 3, H, W], both in [0, 1]; return a scalar."""
+        with torch.no_grad():
+            truth = self.network(self._prepare(target))
+        losses = [
+            F.l1_loss(ours, theirs)
+            for ours, theirs in zip(self.network(self._prepare(prediction)), truth, strict=True)
+        ]
+        return torch.stack(losses).sum()
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        normalised = (images - self.mean) / self.std
+        if not self.size:
+            return normalised
+        return F.interpolate(normalised, (self.size, self.size), mode="bilinear")

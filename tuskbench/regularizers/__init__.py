@@ -1,0 +1,1 @@
+"""Clustering regularizers: prototypes, and the losses that tie descriptors to them."""

@@ -1,0 +1,270 @@
+"""What a component takes, needs and provides, read from its source without importing it.
+
+Only keyword-only parameters of `__init__` are settings; positional ones are wired by whoever
+builds the component. Where source cannot tell (no source, a dataclass, a class registered in
+this process, a base class that cannot be followed) the component is imported and inspected.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from tuskbench import static
+from tuskbench.annotations import CHOICES, component_kind, evaluate, read_annotation
+from tuskbench.docstrings import argument_docs, without_arguments
+from tuskbench.errors import BrokenComponentError
+from tuskbench.registry import THIS_PROCESS, Entry, load_entry
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "required"
+
+
+MISSING: Final = _Missing()
+"""The default of a parameter that has none."""
+
+_BARE_BASES = {"torch", "abc", "typing", "builtins", "typing_extensions", "collections"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a component.
+
+    Attributes:
+        name: the keyword.
+        type_text: its annotation as written.
+        annotation: its annotation as a type; `Any` where that cannot be told.
+        default: its default, or `MISSING`.
+        doc: its line of the docstring's `Args:`.
+        component_kind: kind of the component that its value describes, if it does.
+    """
+
+    name: str
+    type_text: str
+    annotation: Any
+    default: Any = MISSING
+    doc: str = ""
+    component_kind: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Return whether there is no default."""
+        return self.default is MISSING
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What can be said of a component before it is made.
+
+    Attributes:
+        doc: the class's docstring, without its `Args:`.
+        parameters: its settings.
+        provides: what a system predicts.
+        needs: what a task wants of a system.
+        supervision: what a system learns from besides images.
+        version: version of its behaviour, or "".
+        settings: file of rules beside its module, or "".
+        source: `file:line`.
+        open: whether it takes keywords beyond `parameters`.
+    """
+
+    doc: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    provides: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    supervision: str = ""
+    version: str = ""
+    settings: str = ""
+    source: str = ""
+    open: bool = False
+
+    def parameter(self, name: str) -> Parameter | None:
+        """Return the parameter of that name, if there is one."""
+        return next((p for p in self.parameters if p.name == name), None)
+
+    @property
+    def settings_file(self) -> Path | None:
+        """Return the path of the file of rules, if the component has one."""
+        if not self.settings:
+            return None
+        return Path(self.source.rpartition(":")[0]).parent / self.settings
+
+
+@lru_cache(maxsize=512)
+def of_entry(entry: Entry) -> Signature:
+    """Return the signature of a registered component.
+
+    Raises:
+        BrokenComponentError: if its source does not parse and it cannot be imported.
+    """
+    if entry.distribution == THIS_PROCESS:
+        return _inspected(load_entry(entry))
+    if entry.problem:
+        raise BrokenComponentError(entry.kind, entry.name, entry.distribution, entry.problem)
+    try:
+        return _from_source(*static.find_class(entry.module, entry.attribute))
+    except static.StaticError:
+        return _inspected(load_entry(entry))
+
+
+Located = tuple[static.SourceModule, ast.ClassDef]
+
+
+def _from_source(module: static.SourceModule, node: ast.ClassDef) -> Signature:
+    chain = [(module, node), *_bases(module, node)]
+    docstring = ast.get_docstring(node) or ""
+    parameters, is_open, docs = _parameters(chain)
+    described = {**docs, **argument_docs(docstring)}
+    constants = _class_constants(chain)
+    return Signature(
+        doc=without_arguments(docstring),
+        parameters=tuple(
+            _parameter(at, argument, default, described.get(argument.arg, ""))
+            for at, argument, default in parameters
+        ),
+        source=f"{module.file}:{node.lineno}",
+        open=is_open,
+        **_attributes(constants.get),
+    )
+
+
+def _attributes(get: Callable[[str], Any]) -> dict[str, Any]:
+    return {
+        **{name: frozenset(get(name) or ()) for name in ("provides", "needs")},
+        **{name: str(get(name) or "") for name in ("supervision", "version", "settings")},
+    }
+
+
+def _bases(module: static.SourceModule, node: ast.ClassDef) -> Iterator[Located]:
+    for decorator in node.decorator_list:
+        if "dataclass" in ast.unparse(decorator):
+            raise static.StaticError(f"{node.name} is a dataclass")
+    for base in node.bases:
+        dotted = ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
+        head, _, rest = dotted.partition(".")
+        bound = static.bindings(module).get(head)
+        if isinstance(bound, ast.ClassDef):
+            source, attribute = module.name, dotted
+        elif isinstance(bound, ast.Import | ast.ImportFrom):
+            source, original = static.import_source(module, bound, head)
+            attribute = ".".join(part for part in (original, rest) if part)
+        elif bound is None and head in ("object", "Exception"):
+            continue
+        else:
+            raise static.StaticError(f"base {dotted} of {node.name} cannot be followed")
+        if source.partition(".")[0] in _BARE_BASES:
+            continue
+        located = static.find_class(source, attribute)
+        yield located
+        yield from _bases(*located)
+
+
+def _parameters(
+    chain: list[Located],
+) -> tuple[list[tuple[static.SourceModule, ast.arg, ast.expr | None]], bool, dict[str, str]]:
+    """Return keyword-only parameters along the bases, for as long as **keywords pass on."""
+    found: dict[str, tuple[static.SourceModule, ast.arg, ast.expr | None]] = {}
+    docs: dict[str, str] = {}
+    is_open = False
+    for module, node in chain:
+        methods = (n for n in node.body if isinstance(n, ast.FunctionDef))
+        init = next((m for m in methods if m.name == "__init__"), None)
+        if init is None:
+            continue
+        own = argument_docs(ast.get_docstring(init) or "")
+        docs = {**argument_docs(ast.get_docstring(node) or ""), **own, **docs}
+        for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True):
+            found.setdefault(argument.arg, (module, argument, default))
+        is_open = init.args.kwarg is not None
+        if not is_open:
+            break
+    return list(found.values()), is_open, docs
+
+
+def _parameter(
+    module: static.SourceModule, argument: ast.arg, default: ast.expr | None, doc: str
+) -> Parameter:
+    annotation = argument.annotation
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = ast.parse(annotation.value, mode="eval").body
+    value: Any = MISSING
+    if default is not None:
+        try:
+            value = evaluate(default, module)
+        except NameError as error:
+            raise static.StaticError(f"default of {argument.arg}: {error}") from None
+    return Parameter(
+        argument.arg,
+        *read_annotation(annotation, module),
+        default=value,
+        doc=doc,
+        component_kind=component_kind(annotation),
+    )
+
+
+def _class_constants(chain: list[Located]) -> dict[str, Any]:
+    wanted = ("provides", "needs", "supervision", "version", "settings")
+    found: dict[str, Any] = {}
+    for module, node in chain:
+        for statement in node.body:
+            if isinstance(statement, ast.Assign):
+                names = [t.id for t in statement.targets if isinstance(t, ast.Name)]
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                names = [statement.target.id]
+            else:
+                continue
+            for name in names:
+                if name in wanted and name not in found and statement.value is not None:
+                    try:
+                        found[name] = evaluate(statement.value, module)
+                    except NameError as error:
+                        raise static.StaticError(f"{name} is computed: {error}") from None
+    return found
+
+
+def _inspected(cls: type[Any]) -> Signature:
+    docstring = inspect.getdoc(cls) or ""
+    init: Any = cls.__init__
+    try:
+        declared = inspect.signature(init).parameters.values()
+    except (TypeError, ValueError):
+        declared = ()  # type: ignore[assignment]
+    docs = {**argument_docs(docstring), **argument_docs(inspect.getdoc(init) or "")}
+    try:
+        source = f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        source = f"{cls.__module__}:0"
+    return Signature(
+        doc=without_arguments(docstring),
+        parameters=tuple(
+            _inspected_parameter(p, docs) for p in declared if p.kind is p.KEYWORD_ONLY
+        ),
+        source=source,
+        open=any(p.kind is p.VAR_KEYWORD for p in declared) and init is not object.__init__,
+        **_attributes(lambda name: getattr(cls, name, None)),
+    )
+
+
+def _inspected_parameter(parameter: inspect.Parameter, docs: Mapping[str, str]) -> Parameter:
+    default = MISSING if parameter.default is parameter.empty else parameter.default
+    name, annotation = parameter.name, parameter.annotation
+    kind: str | None = None
+    if annotation is parameter.empty:
+        text, annotation = "any", Any
+    elif isinstance(annotation, str):
+        node = ast.parse(annotation, mode="eval").body
+        text, annotation = read_annotation(node, None)
+        kind = component_kind(node)
+    else:
+        text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    if kind is None and name in CHOICES.values() and annotation == Mapping[str, Any]:
+        # The choices of `contracts` are one and the same type once they are evaluated.
+        kind = name
+    return Parameter(name, text, annotation, default, docs.get(name, ""), kind)

@@ -1,0 +1,1 @@
+"""Specs: TOML files that say which cells a sweep has and how its table is laid out."""

@@ -1,0 +1,167 @@
+"""The layers of settings of one cell, from defaults to the command line, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tuskbench.cell import Training
+from tuskbench.errors import TuskbenchError
+from tuskbench.settings import PREFIXES, Rule, rules
+from tuskbench.spec.resolve import TRAINING, Findings, Given, fill, resolve
+
+if TYPE_CHECKING:
+    from tuskbench.spec import locate
+    from tuskbench.spec.model import Row, Spec
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The settings of a cell, JSON-ready.
+
+    Attributes:
+        task: the task's settings.
+        system: the system's `name` and settings.
+        training: see `Training`.
+        budget_defined: whether the spec or a rule says what the budget is.
+    """
+
+    task: dict[str, Any]
+    system: dict[str, Any]
+    training: Training
+    budget_defined: bool
+
+
+def resolve_cell(
+    spec: Spec,
+    task: str,
+    row: Row,
+    budget: str,
+    findings: Findings,
+    *,
+    source: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Resolved:
+    """Return the settings of one task, row and budget; problems go to `findings`.
+
+    Args:
+        spec: the spec.
+        task: name of one of its tasks.
+        row: one of its rows.
+        budget: name of the budget.
+        findings: where problems go.
+        source: key of the task's data source, for rules that depend on it.
+        overrides: dotted keys and values that override everything else.
+    """
+    base = list(_base(spec, task, row))
+    late = list(_late(spec, row, budget, overrides or {}))
+    system = _last_name([*base, *late])
+    matching = [
+        rule
+        for rule in _rules(task, system, findings)
+        if rule.matches(task, system or "", budget, source)
+    ]
+    layers = [
+        *(g for rule in matching if rule.budget is None for g in _of_rule(rule)),
+        *base,
+        *(g for rule in matching if rule.budget is not None for g in _of_rule(rule)),
+        *late,
+    ]
+    settings = _of_task(spec, task, layers, findings)
+    place: locate.Path = ("system",)
+    if row.index is not None and row.variant.system is not None:
+        place = ("variant", row.index, "system")
+    training = fill("[training]", TRAINING, _under("training", layers), findings, ("training",))
+    defined = budget == "paper" or budget in spec.document.budget
+    return Resolved(
+        settings,
+        resolve("system", _under("system", layers), findings, place),
+        Training(**training),
+        defined or any(rule.budget == budget for rule in matching),
+    )
+
+
+def _of_task(spec: Spec, task: str, layers: list[Given], findings: Findings) -> dict[str, Any]:
+    place: locate.Path = ("task", task)
+    signature = findings.signature("task", task)
+    if isinstance(signature, str):
+        findings.add(None, signature, place)
+        return {}
+    return fill(f"task {task!r}", signature, _under("task", layers), findings, place)
+
+
+def _under(prefix: str, layers: Sequence[Given]) -> list[Given]:
+    return [given.below() for given in layers if given.path[0] == prefix]
+
+
+def _last_name(layers: list[Given]) -> str | None:
+    names = [given.value for given in layers if given.path == ("system", "name")]
+    return names[-1] if names and isinstance(names[-1], str) else None
+
+
+def _rules(task: str, system: str | None, findings: Findings) -> Iterator[Rule]:
+    for kind, name in (("task", task), ("system", system)):
+        # What is wrong with the component itself is said where it is named.
+        if name is None or isinstance(findings.signature(kind, name), str):
+            continue
+        try:
+            yield from rules(kind, name)
+        except TuskbenchError as error:
+            findings.add(None, str(error), (kind,))
+
+
+def _of_rule(rule: Rule) -> Iterator[Given]:
+    for path, value in rule.values.items():
+        yield Given(path, value, origin=rule.origin, optional=True, key=".".join(path))
+
+
+def _base(spec: Spec, task: str, row: Row) -> Iterator[Given]:
+    document = spec.document
+    yield from Given(("task",), document.task[task], ("task", task)).items()
+    if row.index is not None and row.variant.system is not None:
+        place: locate.Path = ("variant", row.index, "system")
+        yield from Given(("system",), row.variant.system, place).items()
+    else:
+        yield from Given(("system",), document.system, ("system",)).items()
+    yield from Given(("training",), document.training, ("training",)).items()
+
+
+def _late(spec: Spec, row: Row, budget: str, overrides: Mapping[str, Any]) -> Iterator[Given]:
+    several = len(spec.tasks) > 1
+    table = spec.document.budget.get(budget, {})
+    yield from prefixed(Given((), table, ("budget", budget), shared=True))
+    for given in prefixed(Given((), row.variant.set, ("variant", row.index or 0, "set"))):
+        yield _for_tasks(given, several)
+    for key, position in row.point:
+        place = (*spec.places[key], position)
+        for given in _prefixed_path(Given(tuple(key.split(".")), spec.sweep[key][position], place)):
+            yield _for_tasks(given, several)
+    yield from prefixed(Given((), dict(overrides), origin="--set", shared=True))
+
+
+def _for_tasks(given: Given, several: bool) -> Given:
+    # Of several tasks, those that lack a setting of the others do without it.
+    if not several or given.path[0] != "task":
+        return given
+    return replace(given, shared=True)
+
+
+def prefixed(table: Given) -> Iterator[Given]:
+    """Yield a table's keys, each beginning with one of the three prefixes.
+
+    A key without one is the system's.
+    """
+    for given in table.items():
+        yield from _prefixed_path(given)
+
+
+def _prefixed_path(given: Given) -> Iterator[Given]:
+    bare = len(given.path) == 1
+    if given.path[0] in PREFIXES and bare and isinstance(given.value, Mapping):
+        yield from given.items()
+    elif given.path[0] in PREFIXES and not bare:
+        yield given
+    else:
+        # A bare prefix with a plain value comes here too: the system has no such setting.
+        yield replace(given, path=("system", *given.path))

@@ -1,0 +1,206 @@
+"""Reading a spec: every problem at once, each with its line and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from tuskbench import registry
+from tuskbench.errors import SpecError, SpecProblem, TuskbenchError, suggestion
+from tuskbench.spec import locate
+from tuskbench.spec.layers import resolve_cell
+from tuskbench.spec.model import WANTED, Document, Row, Spec, TableLayout, Variant
+from tuskbench.spec.published import published_tables
+from tuskbench.spec.resolve import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MODELS: Mapping[str, type[BaseModel]] = {"variant": Variant, "table": TableLayout}
+
+
+def load(path: Path | str) -> Spec:
+    """Read and check a spec.
+
+    Raises:
+        SpecError: with everything that is wrong with it.
+    """
+    path = Path(path)
+    text = _text(path)
+    content = _parsed(path, text)
+    lines = locate.locate(text)
+    document = _document(path, content, lines)
+    sweep, places = _sweep(document.sweep, ("sweep",))
+    spec = Spec(path, document, sweep, places, lines)
+    findings = Findings(spec)
+    for check in (_labels, _sweep_values, _published, _columns):
+        check(spec, findings)
+    if not any(problem.key.startswith("sweep") for problem in findings.problems):
+        _components(spec, findings)
+    problems = findings.all()
+    if problems:
+        raise SpecError(path, problems)
+    return spec
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        problem = "there is no such file"
+        siblings = [other.name for other in path.parent.glob("*.toml")]
+        if siblings:
+            problem += suggestion(path.name, siblings)
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text"
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror})"
+    raise SpecError(path, [SpecProblem(problem)])
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
+        if match:
+            message = f"not valid TOML: {match[1]}, column {match[3]}"
+            problem = SpecProblem(message, line=int(match[2]))
+        else:
+            end = len(text.splitlines()) or 1
+            problem = SpecProblem(f"not valid TOML: {error}", line=end)
+        raise SpecError(path, [problem]) from None
+    if not content:
+        wanted = "a spec needs at least title, seeds, [task.NAME] and [system]"
+        raise SpecError(path, [SpecProblem(f"the file is empty; {wanted}")])
+    return content
+
+
+def _document(path: Path, content: dict[str, Any], lines: dict[locate.Path, int]) -> Document:
+    try:
+        return Document.model_validate(content)
+    except ValidationError as error:
+        found: dict[SpecProblem, None] = {}
+        for each in error.errors(include_url=False):
+            message = _message(each["type"], each["loc"], each["input"])
+            line = locate.nearest_line(lines, each["loc"])
+            found[SpecProblem(message, locate.dotted(each["loc"]), line)] = None
+        raise SpecError(path, sorted(found, key=lambda problem: problem.line or 0)) from None
+
+
+def _message(kind: str, place: locate.Path, value: object) -> str:
+    names = [part for part in place if isinstance(part, str)]
+    if kind == "extra_forbidden":
+        model = _MODELS.get(names[0], Document) if len(names) > 1 else Document
+        return f"unknown key{suggestion(names[-1], model.model_fields)}"
+    model = _MODELS.get(names[0], Document) if len(names) > 1 else Document
+    known = [name for name in names if name in WANTED and name in model.model_fields]
+    wanted = WANTED[known[-1]] if known else WANTED[names[0]]
+    if len(names) == 2 and names[0] in ("task", "budget"):
+        wanted = f"a table [{names[0]}.{names[1]}]"
+    if kind == "missing":
+        return f"missing; expected {wanted}"
+    return f"expected {wanted}, not {_short(value)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _sweep(
+    table: Mapping[str, Any], place: locate.Path, above: str = ""
+) -> tuple[dict[str, list[Any]], dict[str, locate.Path]]:
+    """Flatten the sweep: keys may be quoted and dotted, or nested tables."""
+    values: dict[str, list[Any]] = {}
+    places: dict[str, locate.Path] = {}
+    for key, value in table.items():
+        name, here = f"{above}{key}", (*place, key)
+        if isinstance(value, dict):
+            inner, inner_places = _sweep(value, here, f"{name}.")
+            values.update(inner)
+            places.update(inner_places)
+        else:
+            values[name], places[name] = value, here
+    return values, places
+
+
+def _sweep_values(spec: Spec, findings: Findings) -> None:
+    for key, values in spec.sweep.items():
+        place = spec.places[key]
+        if not isinstance(values, list) or not values:
+            wanted = f"expected a list of one or more values, not {_short(values)}"
+            findings.add(None, wanted, place)
+            continue
+        for position, value in enumerate(values):
+            # 1 == True and 1 == 1.0 in Python, but they are different settings.
+            if any(repr(value) == repr(earlier) for earlier in values[:position]):
+                findings.add(None, f"{_short(value)} is listed twice", (*place, position))
+
+
+def _labels(spec: Spec, findings: Findings) -> None:
+    first: dict[str, int] = {}
+    for index, variant in enumerate(spec.document.variant):
+        place = ("variant", index, "label")
+        if variant.label in first:
+            line = spec.line(("variant", first[variant.label], "label"))
+            findings.add(None, f"{variant.label!r} is the label of line {line} too", place)
+        first.setdefault(variant.label, index)
+    for position, seed in enumerate(spec.seeds):
+        if seed in spec.seeds[:position]:
+            findings.add(None, f"{seed} is listed twice", ("seeds", position))
+
+
+def _published(spec: Spec, findings: Findings) -> None:
+    tables, name = published_tables(), spec.published
+    if name is not None and name not in tables:
+        wanted = f"no published table is named {name!r}{suggestion(name, tables)}"
+        findings.add(None, wanted, ("published",))
+        return
+    for index, variant in enumerate(spec.document.variant):
+        row, place = variant.published_row, ("variant", index, "published_row")
+        if row is None:
+            continue
+        if name is None:
+            findings.add(None, "needs 'published', the table that the row is of", place)
+        elif row not in tables[name]:
+            hint = suggestion(row, tables[name])
+            findings.add(None, f"published table {name!r} has no row {row!r}{hint}", place)
+
+
+def _columns(spec: Spec, findings: Findings) -> None:
+    if spec.table.columns is None:
+        return
+    metrics: set[str] = set()
+    for task in spec.tasks:
+        try:
+            metrics |= set(registry.load("task", task).metrics)
+        except TuskbenchError:
+            # What the metrics of that task are cannot be known; the task's own line says why.
+            return
+    for position, column in enumerate(spec.table.columns):
+        place = ("table", "columns", position)
+        if column not in metrics:
+            owners = f"{'tasks' if len(spec.tasks) > 1 else 'task'} {', '.join(spec.tasks)}"
+            hint = suggestion(column, metrics)
+            findings.add(None, f"{owners} has no metric {column!r}{hint}", place)
+        elif column in spec.table.columns[:position]:
+            findings.add(None, f"{column!r} is listed twice", place)
+
+
+def _components(spec: Spec, findings: Findings) -> None:
+    """Resolve every task, variant and budget, and every value of the sweep once."""
+    for task in spec.tasks:
+        for row in _sample(spec):
+            for budget in spec.document.budget or ("paper",):
+                resolve_cell(spec, task, row, budget, findings)
+
+
+def _sample(spec: Spec) -> Iterator[Row]:
+    for row in spec.rows():
+        if sum(position > 0 for _, position in row.point) <= 1:
+            yield row

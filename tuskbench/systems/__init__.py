@@ -1,0 +1,1 @@
+"""Whole systems: what is trained and evaluated."""

@@ -1,0 +1,274 @@
+"""TUSK: one heatmap, descriptors clustered around prototypes, image decoded from keypoints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+
+from tuskbench import registry
+from tuskbench.contracts import (
+    Batch,
+    DecoderChoice,
+    EncoderChoice,
+    Faithful,
+    HeadChoice,
+    Keypoints,
+    Prediction,
+    ReconstructionChoice,
+    RegularizerChoice,
+    TaskInfo,
+)
+from tuskbench.ops.warp import apply_warp, random_warp_grid
+
+
+class Tusk(nn.Module):
+    """The composed system of the paper (section 3), trained on warped pairs.
+
+    Each iteration trains encoder and decoder once on reconstruction, clustering and
+    equivariance, then, in alternating training, the prototypes `prototype_steps` times on the
+    descriptors of that iteration. These are computed once: the encoder does not change in
+    between, so the result is that of the official code at a fraction of its cost.
+
+    Args:
+        task: the task (wired by the runner).
+        encoder: component that makes features.
+        head: component that detects keypoints in them.
+        decoder: component that draws the image from keypoints.
+        regularizer: component that owns the prototypes.
+        reconstruction: component that compares images.
+        faithful_to: side of paper/code differences, handed to components that do not say.
+        strategy: "alternating" as the paper proposes, or "joint" (its single-stage ablation).
+        prototype_steps: prototype steps an iteration; 5 on MNIST-Hard in the code, 8 elsewhere.
+        reconstruction_weight: weight of the reconstruction loss.
+        clustering_weight: weight of the regularizer's descriptor loss.
+        heatmap_equivariance: weight of the equivariance of the score map.
+        feature_equivariance: weight of the equivariance of the features.
+        centred: subtract the mean descriptor before normalising to unit length.
+        learning_rate: of Adam for encoder, head and decoder.
+        prototype_learning_rate: of Adam (0.5, 0.999) for the prototypes.
+        schedule: learning rate over time: "constant", or "cosine" down to zero.
+        clustering_start: share of training before clustering begins; the prototypes are placed
+            by k-means then. 0 follows the paper.
+        clustering_ramp: share of training over which the clustering weight rises.
+    """
+
+    version = "1"
+    provides = frozenset({"keypoints"})
+    supervision = "none"
+
+    def __init__(
+        self,
+        task: TaskInfo,
+        *,
+        encoder: EncoderChoice = {"name": "unet"},
+        head: HeadChoice = {"name": "single-heatmap"},
+        decoder: DecoderChoice = {"name": "unet-sum"},
+        regularizer: RegularizerChoice = {"name": "sliced-wasserstein"},
+        reconstruction: ReconstructionChoice = {"name": "mse"},
+        faithful_to: Faithful = "code",
+        strategy: Literal["alternating", "joint"] = "alternating",
+        prototype_steps: Annotated[int, Ge(0)] = 8,
+        reconstruction_weight: Annotated[float, Ge(0)] = 1.0,
+        clustering_weight: Annotated[float, Ge(0)] = 0.01,
+        heatmap_equivariance: Annotated[float, Ge(0)] = 0.01,
+        feature_equivariance: Annotated[float, Ge(0)] = 100.0,
+        centred: bool = False,
+        learning_rate: Annotated[float, Gt(0)] = 1e-3,
+        prototype_learning_rate: Annotated[float, Gt(0)] = 0.1,
+        schedule: Literal["constant", "cosine"] = "constant",
+        clustering_start: Annotated[float, Ge(0)] = 0.0,
+        clustering_ramp: Annotated[float, Ge(0)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.task = task
+
+        def build(kind: str, choice: Mapping[str, Any], *wired: object) -> Any:
+            names = {parameter.name for parameter in registry.signature(kind, choice["name"]).parameters}
+            shared = {"faithful_to": faithful_to} if "faithful_to" in names else {}
+            return registry.build(kind, {**shared, **choice}, *wired)
+
+        self.encoder = build("encoder", encoder)
+        channels: int = self.encoder.channels
+        self.head = build("head", head, channels)
+        self.decoder = build("decoder", decoder, channels)
+        self.regularizer = build("regularizer", regularizer, channels)
+        self.reconstruction = build("reconstruction", reconstruction)
+        self.normalise = UnitSphere(channels, centred)
+        self.strategy = strategy
+        self.prototype_steps = prototype_steps
+        self.reconstruction_weight = reconstruction_weight
+        self.clustering_weight = clustering_weight
+        self.heatmap_equivariance = heatmap_equivariance
+        self.feature_equivariance = feature_equivariance
+        self.learning_rate = learning_rate
+        self.prototype_learning_rate = prototype_learning_rate
+        self.schedule, self.clustering_start = schedule, clustering_start
+        self.clustering_ramp = clustering_ramp
+        self.total_steps = 0
+
+    def configure(self, total_steps: int) -> Mapping[str, torch.optim.Optimizer]:
+        """Make one optimizer for the networks and, with prototypes, one for those."""
+        self.total_steps = total_steps
+        prototypes = list(self.regularizer.parameters())
+        owned = {id(parameter) for parameter in prototypes}
+        networks = [p for p in self.parameters() if id(p) not in owned and p.requires_grad]
+        self.network_optimizer = torch.optim.Adam(networks, self.learning_rate)
+        optimizers: dict[str, torch.optim.Optimizer] = {"networks": self.network_optimizer}
+        self.prototype_optimizer: torch.optim.Optimizer | None = None
+        if prototypes:
+            self.prototype_optimizer = torch.optim.Adam(
+                prototypes, self.prototype_learning_rate, betas=(0.5, 0.999)
+            )
+            optimizers["prototypes"] = self.prototype_optimizer
+        return optimizers
+
+    def fit_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train once on the batch, as pairs of warped images; return the losses."""
+        self._schedule(step)
+        descriptors, losses = self._losses(batch, self._clustering_weight(step))
+        joint = self.strategy == "joint" and self.prototype_optimizer is not None
+        if joint:
+            losses["prototypes"] = self.regularizer.prototype_loss(descriptors)
+        self.network_optimizer.zero_grad(set_to_none=True)
+        if self.prototype_optimizer:
+            self.prototype_optimizer.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()  # type: ignore[union-attr]
+        self.network_optimizer.step()
+        if joint and self.prototype_optimizer:
+            self.prototype_optimizer.step()
+        elif step >= self._first_clustering_step():
+            losses["prototypes"] = self._train_prototypes(descriptors.detach())
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _losses(self, batch: Batch, clustering: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return unit descriptors [2BK, C] of a warped pair and the networks' weighted losses."""
+        first, second, grid = self._pair(batch.images)
+        images = torch.cat([first, second])
+        features, heatmap, keypoints = self._encode(images)
+        assert keypoints.descriptor is not None
+        descriptors = keypoints.descriptor.flatten(0, 1)
+        decoded, _ = self._decode(keypoints)
+        losses = {
+            "reconstruction": self.reconstruction_weight * self.reconstruction(decoded, images)
+        }
+        if clustering:
+            losses["clustering"] = clustering * self.regularizer.descriptor_loss(descriptors)
+        for name, weight, maps in (
+            ("heatmap_equivariance", self.heatmap_equivariance, heatmap),
+            ("feature_equivariance", self.feature_equivariance, features),
+        ):
+            if weight:
+                before, after = maps.float().chunk(2)
+                losses[name] = weight * F.mse_loss(apply_warp(before, grid), after)
+        return descriptors, losses
+
+    def _pair(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Warp images once, and again: both results and the second warp's grid."""
+        once, again = (
+            random_warp_grid(len(images), self.task.image_size, settings, images.device)
+            for settings in self.task.warps
+        )
+        first = apply_warp(images, once, self.task.border)
+        return first, apply_warp(first, again, self.task.border), again
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
+        """Return features, score maps and keypoints with unit descriptors."""
+        features = self.encoder(images)
+        keypoints, heatmap = self.head(features)
+        keypoints.descriptor = self.normalise(keypoints.descriptor)
+        return features, heatmap, keypoints
+
+    def _decode(self, keypoints: Keypoints) -> tuple[Tensor, Tensor | None]:
+        quantized = self.regularizer.quantize(keypoints.descriptor)
+        seen = Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
+        decoded: tuple[Tensor, Tensor | None] = self.decoder(seen, self.task.image_size)
+        return decoded
+
+    def _train_prototypes(self, descriptors: Tensor) -> Tensor:
+        """Take the prototype steps of one iteration; return the last loss."""
+        loss = descriptors.new_zeros(())
+        if self.prototype_optimizer:
+            for _ in range(self.prototype_steps):
+                loss = self.regularizer.prototype_loss(descriptors)
+                self.prototype_optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.prototype_optimizer.step()
+        return loss
+
+    def _first_clustering_step(self) -> int:
+        return round(self.clustering_start * self.total_steps)
+
+    def _clustering_weight(self, step: int) -> float:
+        """Return the weight of the clustering loss: nothing, then a ramp, then all."""
+        ramp = self.clustering_ramp * self.total_steps
+        since = step - self._first_clustering_step()
+        if since < 0:
+            return 0.0
+        return self.clustering_weight * (min(1.0, since / ramp) if ramp else 1.0)
+
+    def _schedule(self, step: int) -> None:
+        factor = 1.0
+        if self.schedule == "cosine":
+            factor = 0.5 * (1 + math.cos(math.pi * step / max(1, self.total_steps)))
+        for optimizer, rate in (
+            (self.network_optimizer, self.learning_rate),
+            (self.prototype_optimizer, self.prototype_learning_rate),
+        ):
+            for group in optimizer.param_groups if optimizer else ():
+                group["lr"] = rate * factor
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Prediction:
+        """Detect, label and decode images [B, 3, H, W] in [0, 1]."""
+        _, heatmap, keypoints = self._encode(images)
+        decoded, masks = self._decode(keypoints)
+        if keypoints.label is None:
+            keypoints.label = self.regularizer.assign(keypoints.descriptor)
+        return Prediction(keypoints, masks, decoded, heatmap)
+
+    @torch.no_grad()
+    def figures(self) -> dict[str, Tensor]:
+        """Return the prototypes [M, C] and each decoded alone at the centre [M, 3, H, W]."""
+        if self.regularizer.prototypes is None:
+            return {}
+        prototypes = F.normalize(self.regularizer.prototypes, dim=-1)
+        height, width = self.task.image_size
+        centre = prototypes.new_tensor([(width - 1) / 2, (height - 1) / 2])
+        count = len(prototypes)
+        keypoint = Keypoints(
+            centre.expand(count, 1, 2), prototypes.new_ones(count, 1), None, prototypes[:, None]
+        )
+        images, _ = self.decoder(keypoint, self.task.image_size)
+        return {"prototypes": prototypes, "prototype_images": images}
+
+
+class UnitSphere(nn.Module):
+    """Scale descriptors to unit length, after subtracting their mean where asked to.
+
+    The features of a young network share a large common part, so that unit descriptors lie
+    close together; without it they spread over the sphere. Training uses the batch's mean,
+    inference a running one.
+    """
+
+    mean: Tensor
+
+    def __init__(self, channels: int, centred: bool, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.centred, self.momentum = centred, momentum
+        self.register_buffer("mean", torch.zeros(channels))
+
+    def forward(self, descriptors: Tensor) -> Tensor:
+        """Normalise [B, K, C] over C."""
+        if self.centred:
+            mean = self.mean
+            if self.training:
+                mean = descriptors.mean((0, 1))
+                self.mean.lerp_(mean.detach(), self.momentum)
+            descriptors = descriptors - mean
+        return F.normalize(descriptors, dim=-1)

@@ -1,0 +1,1 @@
+"""Tasks: data, protocol and metrics, one protocol a file."""
