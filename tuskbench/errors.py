@@ -149,6 +149,16 @@ class ResultsMissingError(TuskbenchError):
         super().__init__(f"{path}: {problem}")
 
 
+class CheckpointMismatchError(TuskbenchError):
+    """A whole checkpoint holds the state of another system than the one at hand."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        self.path, self.problem = str(path), problem
+        super().__init__(f"{path} does not fit the system: {problem}")
+
+
 class NonFiniteLossError(TuskbenchError):
     """Training made a loss that is not a finite number."""
 

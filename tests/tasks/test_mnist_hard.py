@@ -115,7 +115,7 @@ def test_cache_returns_the_same(folders) -> None:
     first, again = small().split("train"), small().split("train")
     assert torch.equal(first.images, again.images)
     assert first.images.dtype == torch.uint8
-    assert first.images.shape == (40, 1, 32, 32)
+    assert first.images.shape == (40, 1, 40, 40)
 
 
 def test_auto_takes_mnist_where_it_is(folders) -> None:

@@ -20,7 +20,7 @@ Source = Literal["auto", "mnist", "mist", "digits", "idx"]
 # Every fifth of scikit-learn's digits is kept for test, so that all its writers are in both.
 TEST_EVERY = 5
 # Border given to the 8x8 digits, whose ink fills them; MNIST's fills 20 of 28 pixels.
-DIGITS_BORDER = 1
+DIGITS_BORDER = 2
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
+import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
@@ -44,13 +45,13 @@ class SingleHeatmapHead(nn.Module):
             raise ConfigurationError("single-heatmap", "window", window, "an odd number of pixels")
         self.keypoints, self.window, self.temperature = keypoints, window, temperature
         self.sample = sample_bilinear if faithful_to == "paper" else sample_truncated
-        self.score = nn.Sequential(
+        self.hidden = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
             nn.GroupNorm(channels, channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, 1, 3, padding=1),
-            nn.GroupNorm(1, 1),
-            nn.Sigmoid(),
+        )
+        self.score = nn.Sequential(
+            nn.Conv2d(channels, 1, 3, padding=1), nn.GroupNorm(1, 1), nn.Sigmoid()
         )
 
     def forward(self, features: Tensor) -> tuple[Keypoints, Tensor]:
@@ -60,7 +61,10 @@ class SingleHeatmapHead(nn.Module):
             ConfigurationError: if the map cannot hold K maxima.
         """
         self.check_size((features.shape[-2], features.shape[-1]))
-        heatmap = self.score(features).float()
+        hidden = self.hidden(features)
+        # In bfloat16 neighbouring scores near 1 are equal, and every one of them a maximum.
+        with torch.autocast(features.device.type, enabled=False):
+            heatmap = self.score(hidden.float())
         peaks = top_peaks(heatmap[:, 0], self.keypoints, self.window)
         xy = local_soft_argmax(heatmap[:, 0], peaks, self.window, self.temperature)
         score = sample_bilinear(heatmap, xy)[..., 0]

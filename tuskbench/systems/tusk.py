@@ -26,6 +26,9 @@ from tuskbench.contracts import (
 )
 from tuskbench.ops.warp import apply_warp, random_warp_grid
 
+# How many descriptors the prototypes' k-means start looks at.
+RECENT = 2048
+
 
 class Tusk(nn.Module):
     """The composed system of the paper (section 3), trained on warped pairs.
@@ -61,6 +64,7 @@ class Tusk(nn.Module):
     version = "1"
     provides = frozenset({"keypoints"})
     supervision = "none"
+    recent: Tensor
 
     def __init__(
         self,
@@ -111,6 +115,7 @@ class Tusk(nn.Module):
         self.schedule, self.clustering_start = schedule, clustering_start
         self.clustering_ramp = clustering_ramp
         self.total_steps = 0
+        self.register_buffer("recent", torch.zeros(RECENT, channels))
 
     def configure(self, total_steps: int) -> Mapping[str, torch.optim.Optimizer]:
         """Make one optimizer for the networks and, with prototypes, one for those."""
@@ -132,6 +137,7 @@ class Tusk(nn.Module):
         """Train once on the batch, as pairs of warped images; return the losses."""
         self._schedule(step)
         descriptors, losses = self._losses(batch, self._clustering_weight(step))
+        self._place_prototypes(descriptors.detach(), step)
         joint = self.strategy == "joint" and self.prototype_optimizer is not None
         if joint:
             losses["prototypes"] = self.regularizer.prototype_loss(descriptors)
@@ -145,6 +151,16 @@ class Tusk(nn.Module):
         elif step >= self._first_clustering_step():
             losses["prototypes"] = self._train_prototypes(descriptors.detach())
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _place_prototypes(self, descriptors: Tensor, step: int) -> None:
+        """Collect recent descriptors until clustering starts late, then start from them."""
+        start = self._first_clustering_step()
+        if step < start:
+            kept = self.recent[: -len(descriptors)] if len(descriptors) < RECENT else self.recent[:0]
+            self.recent.copy_(torch.cat([descriptors[:RECENT], kept]))
+        elif step == start and start:
+            seen = self.recent[self.recent.any(-1)]
+            self.regularizer.initialise(torch.cat([descriptors, seen]))
 
     def _losses(self, batch: Batch, clustering: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return unit descriptors [2BK, C] of a warped pair and the networks' weighted losses."""

@@ -28,7 +28,7 @@ from tuskbench.errors import ConfigurationError
 CLASSES = 10
 # Side of a predicted box as a share of the canvas: 20 px at 80 (paper, section 4.1).
 BOX_SIDE = 0.25
-CANVAS = {"mnist": 80, "mist": 80, "idx": 80, "digits": 32}
+CANVAS = {"mnist": 80, "mist": 80, "idx": 80, "digits": 40}
 # The generator's version; raise it when the same settings make other images.
 GENERATOR = 1
 GENERATOR_SEED = 2022
@@ -50,7 +50,7 @@ class MnistHard(Task):
             (scikit-learn's 1,797 real 8x8 digits), "idx" (any IDX set, see `path`), or "auto":
             the first of mist, mnist and digits that is there.
         path: folder of the IDX files for source "idx".
-        canvas: side of the image in pixels; 0 suits the source (80, or 32 for 8x8 digits).
+        canvas: side of the image in pixels; 0 suits the source (80, or 40 for 8x8 digits).
         train_images: number of training images.
         test_images: number of test images; 50,000 in the paper, of which its code scores the
             first 10,000.

@@ -1,0 +1,133 @@
+"""`tuskbench run`: compute the cells of a spec that are not stored, then show the tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuskbench.cli.options import Override, Seeds, overrides_of
+
+if TYPE_CHECKING:
+    from tuskbench.cell import Cell
+    from tuskbench.plan import Plan
+    from tuskbench.run.sweep import Outcome
+    from tuskbench.store import Store
+
+SOME_FAILED, NOTHING_TO_DO, INTERRUPTED = 1, 3, 130
+"""Exit codes beside 0 (all done) and 2 (wrong usage or spec)."""
+
+
+@click.command("run")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--budget", help="smoke, cpu, gpu, paper, or one of the spec's own.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Cells at a time; by default one a core on CPU, one a GPU.",
+)
+@click.option("--executor", default="local", show_default=True, help="Name of an executor.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("tuskbench-results"),
+    show_default=True,
+    help="The results folder.",
+)
+@click.option("--seeds", type=Seeds(), help="Seeds in place of the spec's, such as 0,1,2.")
+@click.option(
+    "--set",
+    "pairs",
+    type=Override(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting, such as training.steps=10; may be repeated.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--figures/--no-figures", default=True, help="Draw the figures at the end.")
+@click.pass_context
+def run_command(
+    ctx: click.Context,
+    spec: Path,
+    budget: str | None,
+    jobs: int | None,
+    executor: str,
+    out: Path,
+    seeds: list[int] | None,
+    pairs: tuple[tuple[str, Any], ...],
+    device: str,
+    figures: bool,
+) -> None:
+    """Compute the cells of SPEC that are not stored yet, then print its tables.
+
+    Ctrl-C once lets running cells save their state; the same command goes on from there.
+    """
+    from tuskbench.plan import make_plan, write_manifest
+    from tuskbench.run.sweep import to_run
+    from tuskbench.spec.load import load
+    from tuskbench.store import Store
+
+    overrides = overrides_of(pairs)
+    plan = make_plan(load(spec), budget=budget, out=out, seeds=seeds, overrides=overrides)
+    _tell(plan)
+    if plan.count("skipped") == len(plan.cells):
+        _warn("nothing to do: the spec has no cell that can run")
+        ctx.exit(NOTHING_TO_DO)
+    store = Store(out)
+    cells = to_run(plan.cells, store, _warn)
+    outcome = _compute(cells, plan, store, executor, jobs, device)
+    if outcome is not None and outcome.interrupted:
+        click.echo("interrupted; the same command goes on from here", err=True)
+        ctx.exit(INTERRUPTED)
+    _report(out, write_manifest(plan, out), figures)
+    ctx.exit(SOME_FAILED if outcome is not None and outcome.failed else 0)
+
+
+def _compute(
+    cells: list[Cell], plan: Plan, store: Store, executor: str, jobs: int | None, device: str
+) -> Outcome | None:
+    """Run the cells; None where there are none, so that torch is not even imported."""
+    from tuskbench import registry
+    from tuskbench.plan import write_manifest
+
+    factory = registry.load("executor", executor)
+    if not cells:
+        write_manifest(plan, store.root)
+        return None
+    # Before torch is imported: idle OpenMP threads that spin slow other processes down.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from tuskbench.run.preflight import preflight
+    from tuskbench.run.progress import Progress
+    from tuskbench.run.sweep import sweep
+
+    made = factory(store.root, jobs=jobs, device=device)
+    preflight(cells, made)
+    write_manifest(plan, store.root)
+    with Progress(len(cells), store) as progress:
+        return sweep(cells, made, progress)
+
+
+def _tell(plan: Plan) -> None:
+    for warning in plan.warnings:
+        _warn(warning)
+    for planned in plan.cells:
+        if planned.state == "skipped":
+            cell = planned.cell
+            text = f"skipped {cell.task}, {cell.variant}, seed {cell.seed}: {planned.reason}"
+            click.echo(text, err=True)
+
+
+def _report(root: Path, manifest: Path, figures: bool) -> None:
+    from tuskbench import report
+
+    if figures:
+        from tuskbench.report.figures import draw_all
+
+        draw_all(root, manifest, _warn)
+    click.echo(report.render(root, format="md", only=manifest))
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)

@@ -1,0 +1,79 @@
+"""Predictions over a split, and the scores a task makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tuskbench.run import seeding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from lightning_fabric import Fabric
+
+    from tuskbench.cell import Cell
+    from tuskbench.contracts import Metrics, Predict, Prediction, Split, Task
+    from tuskbench.run.interrupt import StopFlag
+
+# Marks evaluation's randomness apart from that of training steps, which are not negative.
+_EVALUATION = -1
+
+
+def to_cpu(value: Any) -> Any:
+    """Return a dataclass of tensors in CPU memory, floating-point ones in 32 bits."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        return value.float() if value.is_floating_point() else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: to_cpu(getattr(value, f.name)) for f in fields(value)})
+    return value
+
+
+def predictor(
+    system: Any, read: Callable[[str], Split], fabric: Fabric, batch_size: int, stop: StopFlag
+) -> Predict:
+    """Return the function that yields a system's predictions over a named split.
+
+    Args:
+        system: a `tuskbench.contracts.System`.
+        read: returns a split by name, on the device.
+        fabric: gives device and precision.
+        batch_size: images at a time.
+        stop: raises `Interrupted` between batches when asked to.
+    """
+
+    def predict(name: str) -> Iterator[Prediction]:
+        split = read(name)
+        for first in range(0, len(split), batch_size):
+            stop.check()
+            last = min(first + batch_size, len(split))
+            batch = split.batch(torch.arange(first, last, device=fabric.device))
+            # Not around the yield: the caller's code would run without gradient too.
+            with torch.no_grad(), fabric.autocast():
+                prediction = system.predict(batch.images)
+            yield to_cpu(prediction)
+
+    return predict
+
+
+def evaluate(cell: Cell, task: Task, system: Any, predict: Predict) -> Metrics:
+    """Score a system; its own figures are added to the task's.
+
+    Raises:
+        Interrupted: if asked to stop.
+    """
+    system.eval()
+    seeding.seed_all(cell.seed, _EVALUATION)
+    metrics = task.evaluate(predict)
+    drawn: dict[str, np.ndarray] = {
+        name: to_cpu(tensor).numpy() for name, tensor in system.figures().items()
+    }
+    metrics.figures = {**drawn, **metrics.figures}
+    metrics.values = {name: float(value) for name, value in metrics.values.items()}
+    metrics.counts = {name: int(value) for name, value in metrics.counts.items()}
+    return metrics

@@ -1,0 +1,67 @@
+"""The inline executor computes cells in this process, one after the other."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from tuskbench.errors import ConfigurationError
+from tuskbench.run.device import resolve
+from tuskbench.run.interrupt import StopFlag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuskbench.cell import Cell, Training
+    from tuskbench.store import Record
+
+
+class InlineExecutor:
+    """For debuggers and notebooks: no process is started.
+
+    Args:
+        root: the results folder.
+        jobs: only one cell at a time can run here; other numbers are refused.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+    """
+
+    slots = 1
+
+    def __init__(self, root: Path, *, jobs: int | None = None, device: str = "auto") -> None:
+        if jobs not in (None, 1):
+            raise ConfigurationError("executor inline", "jobs", jobs, "1; use executor local")
+        self._root, self._device = root, resolve(device)[0]
+        self._stop = StopFlag()
+
+    def check(self, training: Training) -> None:
+        """Raise `ConfigurationError` for a cell on several devices."""
+        if training.devices > 1:
+            expected = "1 with executor inline; use executor local"
+            raise ConfigurationError("training", "devices", training.devices, expected)
+
+    def submit(self, cell: Cell) -> Future[Record]:
+        """Compute a cell now; the future is done when this returns."""
+        from tuskbench.run.worker import run_cell
+
+        future: Future[Record] = Future()
+        try:
+            self._stop.check()
+            future.set_result(run_cell(cell, self._root, self._device, stop=self._stop))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def stop(self) -> None:
+        """Let the cell that runs checkpoint and stop."""
+        self._stop.raise_()
+
+    def kill(self) -> None:
+        """Leave the cell that runs at once.
+
+        Raises:
+            KeyboardInterrupt: always; the cell runs in the caller's process.
+        """
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Nothing is held."""

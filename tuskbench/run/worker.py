@@ -1,0 +1,266 @@
+"""The worker computes one cell; it does not know which executor runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import BaseFileLock, Timeout
+
+from tuskbench import registry
+from tuskbench.errors import DamagedRecordError, StoreError, TuskbenchError
+from tuskbench.run import checkpoint, seeding
+from tuskbench.run.cost import cost
+from tuskbench.run.device import make_fabric, process_rank
+from tuskbench.run.evaluation import evaluate, predictor
+from tuskbench.run.events import Events, LogFile
+from tuskbench.run.interrupt import Interrupted, StopFlag
+from tuskbench.run.loop import TrainingLoop
+from tuskbench.run.provenance import now, provenance
+from tuskbench.store import Failure, Record, Status, Store, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuskbench.cell import Cell
+    from tuskbench.contracts import Split
+
+CHECKPOINT_SECONDS = 60.0
+"""Time between two checkpoints, unless $TUSKBENCH_CHECKPOINT_SECONDS says otherwise."""
+
+EXIT_STORE, EXIT_INTERRUPTED = 74, 75
+"""How a worker process ends that could not write, or was asked to stop (see sysexits.h)."""
+
+TRACEBACK = "traceback.txt"
+
+# Time between two looks at whether to stop while another process has the cell.
+LOCK_SECONDS = 1.0
+
+
+def run_cell(
+    cell: Cell,
+    root: Path,
+    device: str,
+    *,
+    events: Events | None = None,
+    stop: StopFlag | None = None,
+) -> Record:
+    """Compute a cell, unless another process has by the time its lock is free.
+
+    Args:
+        cell: the cell.
+        root: the results folder.
+        device: `cpu`, `cuda:0`, or `cuda:0,1` for a cell on two GPUs.
+        events: takes the progress; by default the cell's `log.jsonl`.
+        stop: says when to checkpoint and stop.
+
+    Returns:
+        The record, also written to the store; a failure is a record too.
+
+    Raises:
+        Interrupted: if asked to stop; what is done is in the checkpoint.
+        StoreError: if the results folder cannot be written.
+    """
+    store, stop = Store(root), stop or StopFlag()
+    if process_rank(cell.training):
+        # The first process holds the lock and writes for all.
+        _Attempt(cell, store, device, lambda event: None, stop, 1).train()
+        return Record(cell.id, Status.RUNNING)
+    events = events or LogFile(store.folder(cell.id) / "log.jsonl")
+    with _locked(store.lock(cell.id), events, stop):
+        former = stored(store, cell.id)
+        if former is not None and former.status is Status.DONE:
+            return former
+        return _Attempt(cell, store, device, events, stop, attempts(former)).run()
+
+
+@contextmanager
+def _locked(lock: BaseFileLock, events: Events, stop: StopFlag) -> Iterator[None]:
+    """Wait for the lock, but not longer than until asked to stop."""
+    while True:
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+            break
+        except Timeout:
+            stop.check()
+            events({"phase": "waiting"})
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def stored(store: Store, id: str) -> Record | None:
+    """Return the cell's whole record, or None where there is none or it is damaged."""
+    try:
+        return store.verify(id)
+    except DamagedRecordError:
+        return None
+
+
+def attempts(former: Record | None) -> int:
+    """Return the number of this attempt, given the record of the one before."""
+    return 1 + (former.failure["attempts"] if former and former.failure else 0)
+
+
+def fail(
+    store: Store, cell: Cell, failure: Failure, text: str, record: Record | None = None
+) -> Record:
+    """Write a failed record, and `text` as its traceback where there is any."""
+    if text:
+        path = store.folder(cell.id) / TRACEBACK
+        write_atomically(path, lambda temporary: temporary.write_text(text))
+        failure = {**failure, "traceback_file": TRACEBACK}
+    base = record or Record(cell.id, Status.FAILED)
+    return store.write(cell, replace(base, failure=failure))
+
+
+class _Attempt:
+    """One attempt at a cell, which knows the phase it is in."""
+
+    def __init__(
+        self, cell: Cell, store: Store, device: str, events: Events, stop: StopFlag, number: int
+    ) -> None:
+        self._cell, self._store, self._device = cell, store, device
+        self._events, self._stop, self._number = events, stop, number
+        self._started, self._phase = now(), "build"
+        self._path = store.folder(cell.id) / "checkpoint.safetensors"
+
+    def run(self) -> Record:
+        """Return the cell's record, written."""
+        try:
+            return self._compute()
+        except (StoreError, Interrupted):
+            raise
+        except Exception as error:
+            # Whatever a component does wrong becomes a record, and the sweep goes on.
+            return self._failed(error)
+
+    def train(self) -> None:
+        """Build, load and train."""
+        cell = self._cell
+        self._enter("build")
+        torch.set_flush_denormal(True)
+        self._fabric = make_fabric(self._device, cell.training)
+        self._task = registry.build("task", {"name": cell.task, **cell.task_settings})
+        self._info = self._task.info()
+        seeding.seed_all(cell.seed)
+        # On the CPU first, so that a seed gives the same weights on every device.
+        self._system = registry.build("system", cell.system, self._info)
+        self._system.to(self._fabric.device)
+        self._enter("data")
+        self._read = cache(self._read_split)
+        split = self._read("train")
+        self._enter("train")
+        self._trained = self._loop().run(split)
+
+    def _loop(self) -> TrainingLoop:
+        seconds = float(os.environ.get("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
+        return TrainingLoop(
+            self._cell,
+            self._info,
+            self._system,
+            self._fabric,
+            self._path,
+            self._events,
+            self._stop,
+            seconds,
+        )
+
+    def _compute(self) -> Record:
+        cell, training = self._cell, self._cell.training
+        self._discard_damaged_checkpoint()
+        self.train()
+        self._enter("evaluate")
+        began = time.perf_counter()
+        # Training makes pairs of its images, so twice as many fit without gradient.
+        images = 2 * training.batch_size
+        predict = predictor(self._system, self._read, self._fabric, images, self._stop)
+        metrics = evaluate(cell, self._task, self._system, predict)
+        evaluated = time.perf_counter() - began
+        self._enter("store")
+        trained, device = self._trained, self._fabric.device
+        record = Record(
+            cell.id,
+            Status.DONE,
+            metrics.values,
+            metrics.counts,
+            cost(
+                self._system,
+                device,
+                training.steps,
+                training.batch_size,
+                trained.seconds,
+                evaluated,
+                trained.joules,
+            ),
+            provenance(cell, device, self._started),
+            notes=trained.notes,
+        )
+        record = self._store.write(cell, record, metrics.per_image, metrics.figures)
+        (self._store.folder(cell.id) / TRACEBACK).unlink(missing_ok=True)
+        return record
+
+    def _read_split(self, name: str) -> Split:
+        split: Split = self._task.split(name)
+        return split.to(self._fabric.device)
+
+    def _enter(self, phase: str) -> None:
+        self._stop.check()
+        self._phase = phase
+        self._events({"phase": phase})
+
+    def _discard_damaged_checkpoint(self) -> None:
+        if self._path.exists():
+            try:
+                checkpoint.read_metadata(self._path)
+            except StoreError as error:
+                self._events({"warning": f"{error}; training starts again"})
+                self._path.unlink(missing_ok=True)
+
+    def _failed(self, error: Exception) -> Record:
+        failure: Failure = {
+            "phase": self._phase,
+            "exception": type(error).__name__,
+            "message": " ".join(str(error).split()) or "no message",
+            "traceback_file": None,
+            "attempts": self._number,
+        }
+        # A user's error is told in its sentence; where in the code it arose is of no use.
+        text = "" if isinstance(error, TuskbenchError) else traceback.format_exc()
+        kind = torch.device(self._device.partition(",")[0])
+        origin = provenance(self._cell, kind, self._started)
+        record = Record(self._cell.id, Status.FAILED, provenance=origin)
+        return fail(self._store, self._cell, failure, text, record)
+
+
+def main(arguments: list[str]) -> int:
+    """Compute the cell that `ROOT ID DEVICE` names, from its `cell.json`; return the exit code."""
+    root, id, device = arguments
+    stop = StopFlag(watch_parent=True)
+    stop.on_signals()
+    try:
+        cell = Store(root).read_cell(id)
+        run_cell(cell, Path(root), device, stop=stop)
+    except Interrupted:
+        return EXIT_INTERRUPTED
+    except StoreError as error:
+        sys.stderr.write(f"{error.path}\n{error.problem}\n")
+        return EXIT_STORE
+    except Exception:
+        # Only a second process of a cell gets here; the first tells of the failure, and would
+        # be killed by Fabric before it could if this one ended with an error.
+        traceback.print_exc()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
