@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
@@ -276,13 +277,11 @@ class Store:
         Raises:
             StoreError: if the disk is full or the folder cannot be written.
         """
-        from dataclasses import replace
-
         self.write_cell(cell)
         folder, files = self.folder(cell.id), {}
         for name, arrays in (("scores.npz", scores), ("figures.npz", figures)):
             if arrays:
-                write_atomically(folder / name, lambda path, arrays=arrays: _save(path, arrays))
+                write_atomically(folder / name, partial(_save, arrays))
                 files[name] = _digest((folder / name).read_bytes())
         record = replace(record, files=files)
         content = record.to_json()
@@ -342,7 +341,7 @@ class Store:
         return content
 
 
-def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     import numpy as np
 
     # An open file, because numpy would append ".npz" to the name of the temporary file.
