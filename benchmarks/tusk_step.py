@@ -32,6 +32,7 @@ class PlainTusk(Tusk):
     """The same components and losses, put together without thought of speed."""
 
     def fit_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train once on the batch; return the loss."""
         first, second, grids = self._pairs(batch.images)
         images = torch.cat([first, second])
         features, heatmap, keypoints = self._encode_plainly(images)
@@ -41,9 +42,7 @@ class PlainTusk(Tusk):
         descriptors = keypoints.descriptor.flatten(0, 1)
         loss = loss + self.clustering_weight * self.regularizer.descriptor_loss(descriptors)
         for weight, maps in ((0.01, heatmap), (100.0, features)):
-            warped = [
-                apply_warp(maps[i : i + 1].float(), grid) for i, grid in enumerate(grids)
-            ]
+            warped = [apply_warp(maps[i : i + 1].float(), grid) for i, grid in enumerate(grids)]
             loss = loss + weight * F.mse_loss(torch.cat(warped), maps[half:].float())
         self.network_optimizer.zero_grad()
         loss.backward()

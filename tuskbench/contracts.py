@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,6 +142,16 @@ class TaskInfo:
     objects: int | None = None
     box_side: float | None = None
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the task info that `dataclasses.asdict` made JSON-ready."""
+        first, second = (
+            WarpSettings(**{**warp, "scale": (warp["scale"][0], warp["scale"][1])})
+            for warp in content["warps"]
+        )
+        height, width = content["image_size"]
+        return cls(**{**content, "image_size": (height, width), "warps": (first, second)})
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -214,13 +224,17 @@ class Encoder(Protocol):
 
     channels: int
 
-    def __call__(self, images: Tensor) -> Tensor: ...
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features."""
+        ...
 
 
 class Head(Protocol):
     """Features [B, C, H, W] to keypoints and score maps [B, 1 or K, H, W] in [0, 1]."""
 
-    def __call__(self, features: Tensor) -> tuple[Keypoints, Tensor]: ...
+    def __call__(self, features: Tensor) -> tuple[Keypoints, Tensor]:
+        """Return the keypoints and the score maps."""
+        ...
 
 
 class Decoder(Protocol):
@@ -228,13 +242,17 @@ class Decoder(Protocol):
 
     def __call__(
         self, keypoints: Keypoints, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor | None]: ...
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the reconstruction and the masks."""
+        ...
 
 
 class Reconstruction(Protocol):
     """Reconstruction and target, both [B, 3, H, W] in [0, 1], to a scalar loss."""
 
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor: ...
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        ...
 
 
 class Regularizer(Protocol):

@@ -31,7 +31,9 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
         return f"; did you mean {match!r}?"
     if not options:
         return "; there are none"
-    shown = ", ".join(options[:12]) + (f" and {len(options) - 12} more" if len(options) > 12 else "")
+    shown = ", ".join(options[:12]) + (
+        f" and {len(options) - 12} more" if len(options) > 12 else ""
+    )
     return f"; choose from {shown}"
 
 

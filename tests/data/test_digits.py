@@ -16,7 +16,8 @@ TILES = np.full((5, 8, 8), 200, np.uint8)
 CLASSES = np.arange(5)
 
 
-def scenes(index, layout: Layout = Layout(40)):
+def scenes(index, layout: Layout | None = None):
+    layout = layout or Layout(40)
     return generate(TILES, CLASSES, layout, 0, "test", np.asarray(index))
 
 

@@ -36,7 +36,7 @@ def test_gradients_reach_features_through_position_and_score() -> None:
     features = torch.randn(1, 8, 16, 16, requires_grad=True)
     keypoints, _ = SingleHeatmapHead(8, keypoints=3, window=5)(features)
     for output in (keypoints.xy, keypoints.score):
-        gradient, = torch.autograd.grad(output.sum(), features, retain_graph=True)
+        (gradient,) = torch.autograd.grad(output.sum(), features, retain_graph=True)
         assert gradient.abs().sum() > 0
 
 

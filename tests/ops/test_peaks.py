@@ -46,7 +46,9 @@ def test_local_soft_argmax_equals_the_definition() -> None:
             weight = torch.exp(padded[image, y : y + 5, x : x + 5] / 0.2)
             weight = weight / weight.sum()
             step = torch.arange(-2.0, 3.0)
-            expected = torch.stack([x + (weight.sum(0) * step).sum(), y + (weight.sum(1) * step).sum()])
+            expected = torch.stack(
+                [x + (weight.sum(0) * step).sum(), y + (weight.sum(1) * step).sum()]
+            )
             torch.testing.assert_close(found[image, k], expected)
 
 

@@ -22,8 +22,10 @@ def test_sharp_kmeans_is_the_kmeans_objective() -> None:
     distances = torch.cdist(points(), regularizer.centres()).square()
     expected = distances.amin(-1).mean()
     torch.testing.assert_close(regularizer.descriptor_loss(points()), expected)
-    loss_gradient, = torch.autograd.grad(regularizer.prototype_loss(points()), regularizer.prototypes)
-    hard_gradient, = torch.autograd.grad(expected, regularizer.prototypes)
+    (loss_gradient,) = torch.autograd.grad(
+        regularizer.prototype_loss(points()), regularizer.prototypes
+    )
+    (hard_gradient,) = torch.autograd.grad(expected, regularizer.prototypes)
     torch.testing.assert_close(loss_gradient, hard_gradient, atol=1e-5, rtol=1e-4)
 
 

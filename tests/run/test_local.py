@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,6 @@ from tuskbench.store import Status, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tuskbench.cell import Cell
 
@@ -81,7 +81,8 @@ def test_an_orphan_checkpoints_and_ends(make_cell: MakeCell, tmp_path: Path) -> 
     Store(tmp_path).write_cell(cell)
     code = (
         "import subprocess, sys, time\n"
-        "process = subprocess.Popen([sys.executable, '-m', 'tuskbench.run.worker', *sys.argv[1:]])\n"
+        "command = [sys.executable, '-m', 'tuskbench.run.worker', *sys.argv[1:]]\n"
+        "process = subprocess.Popen(command)\n"
         "print(process.pid, flush=True)\n"
         "time.sleep(600)\n"
     )
@@ -106,8 +107,7 @@ def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
         # An orphan that nobody waits for stays a zombie in some containers.
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
 

@@ -77,6 +77,17 @@ def test_seeds_differ_and_repeat(make_cell: MakeCell, tmp_path: Path) -> None:
     assert values[0] == values[2] != values[1]
 
 
+def test_bfloat16_is_recorded(make_cell: MakeCell, tmp_path: Path) -> None:
+    cell = make_cell(training={"precision": "bf16-mixed"})
+    record = run_cell(cell, tmp_path, "cpu")
+    assert record.status is Status.DONE, record.failure
+    assert record.provenance["precision"] == "bf16-mixed"
+    found = Store(tmp_path).figures(cell.id)["found"]
+    assert found.dtype == np.float32
+    # Eight bits of mantissa are all that autocast leaves.
+    np.testing.assert_array_equal(found, torch.from_numpy(found).bfloat16().float().numpy())
+
+
 FAILURES = {
     "build": ({"width": 3}, {}, "ConfigurationError", "expected an even number"),
     "data": ({}, {"broken": "data"}, "FileNotFoundError", "no noise today"),

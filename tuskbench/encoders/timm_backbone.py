@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from tuskbench.ops.pretrained import feature_extractor
+from tuskbench.ops.pretrained import (
+    feature_channels,
+    feature_extractor,
+    imagenet_normalisation,
+)
 from tuskbench.ops.unet import ConvolutionPair
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class TimmEncoder(nn.Module):
@@ -44,9 +45,8 @@ class TimmEncoder(nn.Module):
         super().__init__()
         self.channels = width
         self.backbone = feature_extractor("timm", model, pretrained)
-        channels = list(self.backbone.feature_info.channels())[:levels]
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+        channels = feature_channels(self.backbone)[:levels]
+        self.normalise = imagenet_normalisation()
         self.levels = len(channels)
         self.stem = ConvolutionPair(3, width, width)
         deep = [channels[-1], *[width] * len(channels)]
@@ -59,8 +59,7 @@ class TimmEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [B, 3, H, W] in [0, 1] to features [B, width, H, W]."""
-        normalised = (images - self.mean) / self.std
-        maps = self.backbone(normalised)[: self.levels]
+        maps = self.backbone(self.normalise(images))[: self.levels]
         skips = [self.stem(images), *maps]
         x = skips.pop()
         for block in self.up:

@@ -20,7 +20,9 @@ class UNetEncoder(nn.Module):
 
     version = "1"
 
-    def __init__(self, *, width: Annotated[int, Ge(1)] = 32, depth: Annotated[int, Ge(1)] = 4) -> None:
+    def __init__(
+        self, *, width: Annotated[int, Ge(1)] = 32, depth: Annotated[int, Ge(1)] = 4
+    ) -> None:
         super().__init__()
         self.channels = width
         self.network = UNet(3, width, width, depth)

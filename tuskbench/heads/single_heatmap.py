@@ -87,4 +87,3 @@ class SingleHeatmapHead(nn.Module):
                 f"{spacing} pixels apart (window {self.window})"
             )
             raise ConfigurationError("single-heatmap", "keypoints", self.keypoints, expected)
-

@@ -30,7 +30,8 @@ def square_iou(
     overlap = np.minimum(overlap, np.minimum(side, other)[..., None])
     intersection = overlap.prod(-1)
     union = np.square(side) + np.square(other) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    iou: NDArray[np.float64] = np.zeros_like(union)
+    return np.divide(intersection, union, out=iou, where=union > 0)
 
 
 def match_hungarian(iou: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int64]:

@@ -63,11 +63,10 @@ def local_soft_argmax(heatmap: Tensor, peaks: Tensor, window: int, temperature: 
 
 def global_soft_argmax(logits: Tensor) -> Tensor:
     """Return the mean position [B, K, 2] under the softmax over each map of [B, K, H, W]."""
-    height, width = logits.shape[-2:]
-    weights = logits.flatten(2).softmax(-1).unflatten(2, (height, width))
-    xs = torch.arange(width, device=logits.device, dtype=weights.dtype)
-    ys = torch.arange(height, device=logits.device, dtype=weights.dtype)
-    return torch.stack([(weights.sum(2) * xs).sum(-1), (weights.sum(3) * ys).sum(-1)], dim=-1)
+    from kornia.geometry.subpix import spatial_soft_argmax2d
+
+    mean: Tensor = spatial_soft_argmax2d(logits, normalized_coordinates=False)
+    return mean
 
 
 def sample_bilinear(maps: Tensor, xy: Tensor) -> Tensor:

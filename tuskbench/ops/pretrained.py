@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from tuskbench.errors import ConfigurationError, WeightsMissingError, suggestion
@@ -41,6 +42,20 @@ def feature_extractor(component: str, model: str, pretrained: bool, **options: A
     except OSError as error:
         raise _missing(model, error) from error
     return network
+
+
+def feature_channels(network: nn.Module) -> list[int]:
+    """Return the channels of each feature map of a `feature_extractor`, finest first."""
+    info: Any = network.feature_info
+    return list(info.channels())
+
+
+def imagenet_normalisation() -> nn.Module:
+    """Return the normalisation of images in [0, 1] that ImageNet's weights expect."""
+    from kornia.enhance import Normalize
+
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return Normalize(torch.tensor(mean), torch.tensor(deviation))
 
 
 def _missing(model: str, error: Exception) -> WeightsMissingError:

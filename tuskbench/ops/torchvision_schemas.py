@@ -24,7 +24,8 @@ def compiled_operators_load() -> bool:
     spec = importlib.util.find_spec("torchvision")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         found = importlib.machinery.FileFinder(
-            folder, (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+            folder,
+            (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
         ).find_spec("_C")
         if found is None or found.origin is None:
             return False

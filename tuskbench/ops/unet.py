@@ -61,7 +61,8 @@ class UNet(nn.Module):
         skips.pop()
         for block in self.up:
             x = block(torch.cat([self.upsample(x), skips.pop()], dim=1))
-        return self.last(x)
+        output: Tensor = self.last(x)
+        return output
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `ConfigurationError` unless (height, width) can be halved at every level."""

@@ -60,7 +60,9 @@ def thin_plate_spline(start: Tensor, moved: Tensor, points: Tensor) -> Tensor:
     system[:, count:, :count] = affine.transpose(1, 2)
     target = torch.cat([moved, moved.new_zeros(len(moved), 3, 2)], dim=1)
     weights = torch.linalg.solve(system, target)
-    return torch.cat([_kernel(points, start), _with_one(points)], dim=-1) @ weights
+    basis = torch.cat([_kernel(points, start), _with_one(points)], dim=-1)
+    mapped: Tensor = basis @ weights
+    return mapped
 
 
 def _kernel(first: Tensor, second: Tensor) -> Tensor:
@@ -99,7 +101,9 @@ def random_warp_grid(
     return warp_grid(start, moved, size)
 
 
-def apply_warp(maps: Tensor, grid: Tensor, border: Literal["reflect"] | float = "reflect") -> Tensor:
+def apply_warp(
+    maps: Tensor, grid: Tensor, border: Literal["reflect"] | float = "reflect"
+) -> Tensor:
     """Warp maps [B, C, H, W] by a grid; outside lies their mirror image or a constant."""
     if border == "reflect":
         mode, level = "reflection", 0.0

@@ -8,10 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuskbench.ops.pretrained import feature_extractor
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from tuskbench.ops.pretrained import feature_extractor, imagenet_normalisation
 
 
 class PerceptualLoss(nn.Module):
@@ -39,8 +36,7 @@ class PerceptualLoss(nn.Module):
                 "perceptual", "vgg16", weights == "imagenet", out_indices=(0, 1, 2, 3)
             )
         self.network.requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+        self.normalise = imagenet_normalisation()
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare [B, 3, H, W] with [B, 3, H, W], both in [0, 1]; return a scalar."""
@@ -53,7 +49,7 @@ class PerceptualLoss(nn.Module):
         return torch.stack(losses).sum()
 
     def _prepare(self, images: Tensor) -> Tensor:
-        normalised = (images - self.mean) / self.std
+        normalised: Tensor = self.normalise(images)
         if not self.size:
             return normalised
         return F.interpolate(normalised, (self.size, self.size), mode="bilinear")

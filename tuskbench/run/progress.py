@@ -34,6 +34,8 @@ class _LiveBars(Bars):
     """Bars that read the workers' logs each time they are drawn."""
 
     def __init__(self, console: Console) -> None:
+        # First, because the base class draws itself when it is made.
+        self.tails: dict[TaskID, LogTail] = {}
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -45,7 +47,6 @@ class _LiveBars(Bars):
             refresh_per_second=2,
             transient=True,
         )
-        self.tails: dict[TaskID, LogTail] = {}
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Bring the bars up to date, then draw them."""

@@ -93,7 +93,9 @@ class Tusk(nn.Module):
         self.task = task
 
         def build(kind: str, choice: Mapping[str, Any], *wired: object) -> Any:
-            names = {parameter.name for parameter in registry.signature(kind, choice["name"]).parameters}
+            names = {
+                parameter.name for parameter in registry.signature(kind, choice["name"]).parameters
+            }
             shared = {"faithful_to": faithful_to} if "faithful_to" in names else {}
             return registry.build(kind, {**shared, **choice}, *wired)
 
@@ -156,9 +158,11 @@ class Tusk(nn.Module):
         """Collect recent descriptors until clustering starts late, then start from them."""
         start = self._first_clustering_step()
         if step < start:
-            kept = self.recent[: -len(descriptors)] if len(descriptors) < RECENT else self.recent[:0]
+            kept = (
+                self.recent[: -len(descriptors)] if len(descriptors) < RECENT else self.recent[:0]
+            )
             self.recent.copy_(torch.cat([descriptors[:RECENT], kept]))
-        elif step == start and start:
+        elif step == start and start and (self.prototype_steps or self.strategy == "joint"):
             seen = self.recent[self.recent.any(-1)]
             self.regularizer.initialise(torch.cat([descriptors, seen]))
 

@@ -29,6 +29,7 @@ CLASSES = 10
 # Side of a predicted box as a share of the canvas: 20 px at 80 (paper, section 4.1).
 BOX_SIDE = 0.25
 CANVAS = {"mnist": 80, "mist": 80, "idx": 80, "digits": 40}
+TILE = {"mnist": (0.2, 0.3), "mist": (0.2, 0.3), "idx": (0.2, 0.3), "digits": (0.3, 0.3)}
 # The generator's version; raise it when the same settings make other images.
 GENERATOR = 1
 GENERATOR_SEED = 2022
@@ -56,7 +57,8 @@ class MnistHard(Task):
             first 10,000.
         fewest: smallest number of digits in an image.
         most: largest number of digits in an image.
-        tile: smallest and largest side of a digit's tile, as a share of the canvas.
+        tile: smallest and largest side of a digit's tile, as a share of the canvas; by default
+            0.2 to 0.3, or 0.3 for the 8x8 digits, whose few pixels a resize would blur.
         distance: smallest distance between two digits, as a share of the canvas.
         faithful_to: "paper" matches by Hungarian at an overlap of at least 0.5 and maps
             prototypes to classes one to one, or by majority with more prototypes than classes;
@@ -90,7 +92,7 @@ class MnistHard(Task):
         test_images: Annotated[int, Ge(1)] = 50_000,
         fewest: Annotated[int, Ge(1)] = 9,
         most: Annotated[int, Ge(1)] = 9,
-        tile: tuple[float, float] = (0.2, 0.3),
+        tile: tuple[float, float] | None = None,
         distance: Annotated[float, Gt(0)] = 17 / 80,
         faithful_to: Faithful = "paper",
         mapping: Literal["auto", "bipartite", "majority", "reverse"] = "auto",
@@ -100,12 +102,12 @@ class MnistHard(Task):
         self.source, self.path, self.requested_canvas = source, path, canvas
         self.images = {"train": train_images, "test": test_images}
         self.fewest, self.most = fewest, most
-        self.tile, self.distance = (tile[0], tile[1]), distance
+        self.requested_tile, self.distance = tile, distance
         self.faithful_to, self.mapping = faithful_to, mapping
         self.fit_mapping_on, self.smallest_score = fit_mapping_on, smallest_score
         if fewest > most:
             raise ConfigurationError(self.name, "fewest", fewest, f"at most most = {most}")
-        if not 0 < tile[0] <= tile[1] <= 1:
+        if tile is not None and not 0 < tile[0] <= tile[1] <= 1:
             raise ConfigurationError(self.name, "tile", tile, "0 < smallest <= largest <= 1")
 
     @cached_property
@@ -125,6 +127,11 @@ class MnistHard(Task):
         """Return the side of the image in pixels."""
         return self.requested_canvas or CANVAS[self.source_key()]
 
+    @property
+    def tile(self) -> tuple[float, float]:
+        """Return the range of a tile's side, as a share of the canvas."""
+        return self.requested_tile or TILE[self.source_key()]
+
     def info(self) -> TaskInfo:
         """Return size, warps and counts for a system."""
         size = (self.canvas, self.canvas)
@@ -136,8 +143,10 @@ class MnistHard(Task):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def split(self, name: str) -> Split:
-        """Return `train` or `test`: grey images [N, 1, S, S]; targets `labels` [N, G], -1 where
-        there is no digit, and `boxes` [N, G, 3]: centre x, centre y, half side in pixels.
+        """Return `train` or `test`: grey images [N, 1, S, S] with their digits.
+
+        The targets are `labels` [N, G], -1 where there is no digit, and `boxes` [N, G, 3]:
+        centre x, centre y, half side in pixels.
 
         Raises:
             DataMissingError: if the source's files are not there.
@@ -186,5 +195,7 @@ class MnistHard(Task):
             classes=CLASSES,
         )
         test = self.split("test")
-        fitting = (self.split("train"), predict("train")) if self.fit_mapping_on == "train" else None
+        fitting = (
+            (self.split("train"), predict("train")) if self.fit_mapping_on == "train" else None
+        )
         return score(protocol, test, predict("test"), fitting)

@@ -64,7 +64,8 @@ def read_scenes(
             with Image.open(folder / name) as picture:
                 boxes[row] *= size / picture.height
                 grey = picture.convert("L")
-                images[row, 0] = grey if grey.size == (size, size) else grey.resize((size, size))
+                small = grey if grey.size == (size, size) else grey.resize((size, size))
+                images[row, 0] = np.asarray(small)
         except (OSError, UnidentifiedImageError) as error:
             raise DataFormatError(folder / name, f"cannot be read as an image ({error})") from error
     return images, labels, boxes

@@ -1,0 +1,1 @@
+"""MIST and the systems that share its networks, as plugins of tuskbench."""

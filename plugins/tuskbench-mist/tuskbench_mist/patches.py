@@ -1,0 +1,30 @@
+"""Square patches cut from images at any position, by bilinear interpolation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sample_patches(images: Tensor, xy: Tensor, side: float, size: int) -> Tensor:
+    """Cut a square patch around every position: a spatial transformer without rotation.
+
+    Args:
+        images: [B, C, H, W]; black outside.
+        xy: [B, K, 2] centres in pixels.
+        side: side of the square in pixels.
+        size: side of the patch in its own pixels.
+
+    Returns:
+        [B, K, C, size, size]; differentiable with respect to `images` and `xy`.
+    """
+    height, width = images.shape[-2:]
+    pixel = torch.arange(size, device=xy.device, dtype=xy.dtype)
+    offset = ((pixel + 0.5) / size - 0.5) * side
+    columns = (xy[..., :1] + offset) * (2 / max(width - 1, 1)) - 1
+    rows = (xy[..., 1:] + offset) * (2 / max(height - 1, 1)) - 1
+    shape = (*xy.shape[:2], size, size)
+    grid = torch.stack([columns[:, :, None].expand(shape), rows[..., None].expand(shape)], -1)
+    cut = F.grid_sample(images.to(xy.dtype), grid.flatten(1, 2), align_corners=True)
+    return cut.unflatten(2, (xy.shape[1], size)).transpose(1, 2)

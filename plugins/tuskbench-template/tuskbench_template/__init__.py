@@ -1,0 +1,1 @@
+"""A clustering regularizer for tuskbench, and a package to copy from."""

@@ -1,0 +1,52 @@
+"""Which original data is there, and what is missing where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuskbench.data.digit_sources import resolve
+from tuskbench.data.locations import data_root
+from tuskbench.errors import DataMissingError
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """One data set: which tasks use it, where it is looked for, what is missing ("" if nothing)."""
+
+    name: str
+    tasks: tuple[str, ...]
+    folder: Path | None
+    missing: str
+    licence: str
+
+
+def statuses() -> list[DataStatus]:
+    """Return the state of every data set that a built-in task can read."""
+    root = data_root()
+    return [
+        DataStatus("digits", ("mnist-hard",), None, "", "BSD-3-Clause, inside scikit-learn"),
+        DataStatus(
+            "mnist",
+            ("mnist-hard",),
+            root / "mnist",
+            _missing(lambda: resolve("mnist", "")),
+            "CC BY-SA 3.0, LeCun, Cortes, Burges",
+        ),
+        DataStatus(
+            "mnist_hard",
+            ("mnist-hard",),
+            root / "mnist_hard",
+            _missing(lambda: resolve("mist", "")),
+            "see ubc-vision/mist",
+        ),
+    ]
+
+
+def _missing(look: Callable[[], object]) -> str:
+    try:
+        look()
+    except DataMissingError as error:
+        return f"{error.expected}; {error.remedy}"
+    return ""
