@@ -72,10 +72,11 @@ def run_cell(
     store, stop = Store(root), stop or StopFlag()
     if process_rank(cell.training):
         # The first process holds the lock and writes for all.
-        _Attempt(cell, store, device, lambda event: None, stop, 1).train()
+        with _denormals_flushed():
+            _Attempt(cell, store, device, lambda event: None, stop, 1).train()
         return Record(cell.id, Status.RUNNING)
     events = events or LogFile(store.folder(cell.id) / "log.jsonl")
-    with _locked(store.lock(cell.id), events, stop):
+    with _locked(store.lock(cell.id), events, stop), _denormals_flushed():
         former = stored(store, cell.id)
         if former is not None and former.status is Status.DONE:
             return former
@@ -96,6 +97,17 @@ def _locked(lock: BaseFileLock, events: Events, stop: StopFlag) -> Iterator[None
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Take numbers too small to matter for zero: CPUs are slow at them, and Gaussians make them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        # What the process had before cannot be asked for; off is the default.
+        torch.set_flush_denormal(False)
 
 
 def stored(store: Store, id: str) -> Record | None:
@@ -148,7 +160,6 @@ class _Attempt:
         """Build, load and train."""
         cell = self._cell
         self._enter("build")
-        torch.set_flush_denormal(True)
         self._fabric = make_fabric(self._device, cell.training)
         self._task = registry.build("task", {"name": cell.task, **cell.task_settings})
         self._info = self._task.info()

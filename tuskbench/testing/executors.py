@@ -63,8 +63,6 @@ class ExecutorConformance(ComponentConformance):
         made = factory(tmp_path, jobs=self.jobs, device=self.device)
         yield made
         made.close()
-        # An executor that computes in this process leaves it to flush denormal numbers.
-        torch.set_flush_denormal(False)
 
     def test_has_slots(self, executor: Any) -> None:
         """It says how many cells it takes at a time, and takes an ordinary one."""
