@@ -240,9 +240,7 @@ class Head(Protocol):
 class Decoder(Protocol):
     """Keypoints to a reconstruction [B, 3, H, W] and masks [B, K, H, W] or None."""
 
-    def __call__(
-        self, keypoints: Keypoints, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, keypoints: Keypoints, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
         """Return the reconstruction and the masks."""
         ...
 

@@ -90,7 +90,9 @@ def _compute(
 ) -> Outcome | None:
     """Run the cells; None where there are none, so that torch is not even imported."""
     from tuskbench import registry
+    from tuskbench.errors import ConfigurationError
     from tuskbench.plan import write_manifest
+    from tuskbench.spec.blame import blame
 
     factory = registry.load("executor", executor)
     if not cells:
@@ -103,7 +105,10 @@ def _compute(
     from tuskbench.run.sweep import sweep
 
     made = factory(store.root, jobs=jobs, device=device)
-    preflight(cells, made)
+    try:
+        preflight(cells, made)
+    except ConfigurationError as error:
+        raise blame(plan.spec, cells, error) from error
     write_manifest(plan, store.root)
     with Progress(len(cells), store) as progress:
         return sweep(cells, made, progress)

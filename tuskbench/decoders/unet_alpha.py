@@ -46,7 +46,7 @@ class UNetAlphaDecoder(nn.Module):
         Raises:
             ConfigurationError: if a side of `size` cannot be halved often enough.
         """
-        self.network.check_size(size)
+        self.check_size(size)
         assert keypoints.descriptor is not None
         values = keypoints.score[..., None] * keypoints.descriptor
         batch, count, _ = values.shape
@@ -55,3 +55,7 @@ class UNetAlphaDecoder(nn.Module):
         )
         layers = self.network(canvas).float().unflatten(0, (batch, count))
         return composite(layers[:, :, :3].sigmoid(), layers[:, :, 3:])
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `ConfigurationError` unless (height, width) can be halved often enough."""
+        self.network.check_size(size)

@@ -42,8 +42,12 @@ class UNetSumDecoder(nn.Module):
         Raises:
             ConfigurationError: if a side of `size` cannot be halved often enough.
         """
-        self.network.check_size(size)
+        self.check_size(size)
         assert keypoints.descriptor is not None
         values = keypoints.score[..., None] * keypoints.descriptor
         canvas = splat(keypoints.xy, values, size, self.variance)
         return self.network(canvas).float().sigmoid(), None
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `ConfigurationError` unless (height, width) can be halved often enough."""
+        self.network.check_size(size)

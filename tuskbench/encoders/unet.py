@@ -33,6 +33,10 @@ class UNetEncoder(nn.Module):
         Raises:
             ConfigurationError: if a side of the image cannot be halved often enough.
         """
-        self.network.check_size((images.shape[-2], images.shape[-1]))
+        self.check_size((images.shape[-2], images.shape[-1]))
         features: Tensor = self.network(images)
         return features
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `ConfigurationError` unless (height, width) can be halved often enough."""
+        self.network.check_size(size)

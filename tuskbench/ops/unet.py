@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tuskbench.errors import ConfigurationError
+from tuskbench.ops.upsample import double
 
 
 class ConvolutionPair(nn.Sequential):
@@ -49,7 +50,6 @@ class UNet(nn.Module):
             for deep, skip in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
         self.pool = nn.MaxPool2d(2)
-        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
         self.last = nn.Conv2d(width, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class UNet(nn.Module):
             skips.append(x)
         skips.pop()
         for block in self.up:
-            x = block(torch.cat([self.upsample(x), skips.pop()], dim=1))
+            x = block(torch.cat([double(x), skips.pop()], dim=1))
         output: Tensor = self.last(x)
         return output
 

@@ -14,33 +14,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tuskbench.cell import Cell
-    from tuskbench.contracts import TaskInfo
+    from tuskbench.contracts import Task, TaskInfo
     from tuskbench.run.executors import Executor
 
 
 def preflight(cells: Iterable[Cell], executor: Executor) -> None:
-    """Build every distinct system once, without memory for its weights where that works.
+    """Build every distinct system, without memory for its weights where that works, and data.
 
     Args:
         cells: the cells about to run.
         executor: what will run them.
 
     Raises:
-        TuskbenchError: the first error of the user's kind, such as a setting that cannot work
-            or pretrained weights that are not there. Other errors are left to the workers.
+        TuskbenchError: the first error of the user's kind, such as a setting that cannot work,
+            pretrained weights that are not there, or a damaged data file. Other errors are left
+            to the workers.
     """
     seen: set[str] = set()
+    tasks: dict[str, Task] = {}
     for cell in cells:
         training = cell.training
         executor.check(training)
         if training.batch_size % training.devices:
             expected = f"a multiple of training.devices = {training.devices}"
             raise ConfigurationError("training", "batch_size", training.batch_size, expected)
-        key = json.dumps([cell.task, cell.task_settings, cell.system], sort_keys=True)
+        key = _key(cell.task, cell.task_settings, cell.system)
         if key not in seen:
             seen.add(key)
             task = registry.build("task", {"name": cell.task, **cell.task_settings})
             _build(cell, task.info())
+            tasks.setdefault(_key(cell.task, cell.task_settings), task)
+    for task in tasks.values():
+        _prepare(task)
+
+
+def _prepare(task: Task) -> None:
+    """Read or generate the data; what is generated is kept on disk for all workers."""
+    try:
+        for split in ("train", "test"):
+            task.split(split)
+    except TuskbenchError:
+        raise
+    except Exception:
+        # A defect of the task becomes failed records with tracebacks.
+        return
+
+
+def _key(*parts: object) -> str:
+    return json.dumps(parts, sort_keys=True)
 
 
 def _build(cell: Cell, info: TaskInfo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def load(path: Path | str) -> Spec:
     text = _text(path)
     content = _parsed(path, text)
     lines = locate.locate(text)
-    document = _document(path, content, lines)
+    document, problems = _document(path, content, lines)
     sweep, places = _sweep(document.sweep, ("sweep",))
     spec = Spec(path, document, sweep, places, lines)
     findings = Findings(spec)
@@ -41,9 +42,9 @@ def load(path: Path | str) -> Spec:
         check(spec, findings)
     if not any(problem.key.startswith("sweep") for problem in findings.problems):
         _components(spec, findings)
-    problems = findings.all()
+    problems += findings.all()
     if problems:
-        raise SpecError(path, problems)
+        raise SpecError(path, sorted(problems, key=_line))
     return spec
 
 
@@ -80,16 +81,48 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     return content
 
 
-def _document(path: Path, content: dict[str, Any], lines: dict[locate.Path, int]) -> Document:
+def _document(
+    path: Path, content: dict[str, Any], lines: dict[locate.Path, int]
+) -> tuple[Document, list[SpecProblem]]:
+    """Return the document and what is wrong with its structure, which is left out of it.
+
+    Raises:
+        SpecError: if too little is left to check the rest.
+    """
     try:
-        return Document.model_validate(content)
+        return Document.model_validate(content), []
     except ValidationError as error:
         found: dict[SpecProblem, None] = {}
+        places = []
         for each in error.errors(include_url=False):
             message = _message(each["type"], each["loc"], each["input"])
             line = locate.nearest_line(lines, each["loc"])
             found[SpecProblem(message, locate.dotted(each["loc"]), line)] = None
-        raise SpecError(path, sorted(found, key=lambda problem: problem.line or 0)) from None
+            places.append(each["loc"])
+    problems = sorted(found, key=_line)
+    try:
+        return Document.model_validate(_without(content, places)), problems
+    except ValidationError:
+        raise SpecError(path, problems) from None
+
+
+def _without(content: dict[str, Any], places: list[locate.Path]) -> dict[str, Any]:
+    """Return the content with the keys at fault left out, or a stand-in where one is required."""
+    repaired = deepcopy(content)
+    for number, place in enumerate(places):
+        parent: Any = repaired
+        keys = [key for key in place if isinstance(key, str)]
+        for key in place[: place.index(keys[-1])]:
+            parent = parent[key]
+        parent.pop(keys[-1], None)
+        stand_in = {"title": "-", "seeds": [0], "label": f"unnamed variant {number}"}
+        if keys[-1] in stand_in:
+            parent[keys[-1]] = stand_in[keys[-1]]
+    return repaired
+
+
+def _line(problem: SpecProblem) -> int:
+    return problem.line or 0
 
 
 def _message(kind: str, place: locate.Path, value: object) -> str:

@@ -57,7 +57,8 @@ class Tusk(nn.Module):
         prototype_learning_rate: of Adam (0.5, 0.999) for the prototypes.
         schedule: learning rate over time: "constant", or "cosine" down to zero.
         clustering_start: share of training before clustering begins; the prototypes are placed
-            by k-means then. 0 follows the paper.
+            by k-means then and trained from there. 0 follows the paper. Without a clustering
+            weight there is nothing to wait for: the prototypes are trained from the start.
         clustering_ramp: share of training over which the clustering weight rises.
     """
 
@@ -105,6 +106,9 @@ class Tusk(nn.Module):
         self.decoder = build("decoder", decoder, channels)
         self.regularizer = build("regularizer", regularizer, channels)
         self.reconstruction = build("reconstruction", reconstruction)
+        for part in (self.encoder, self.head, self.decoder):
+            if hasattr(part, "check_size"):
+                part.check_size(task.image_size)
         self.normalise = UnitSphere(channels, centred)
         self.strategy = strategy
         self.prototype_steps = prototype_steps
@@ -125,12 +129,12 @@ class Tusk(nn.Module):
         prototypes = list(self.regularizer.parameters())
         owned = {id(parameter) for parameter in prototypes}
         networks = [p for p in self.parameters() if id(p) not in owned and p.requires_grad]
-        self.network_optimizer = torch.optim.Adam(networks, self.learning_rate)
+        self.network_optimizer = torch.optim.Adam(networks, self.learning_rate, fused=True)
         optimizers: dict[str, torch.optim.Optimizer] = {"networks": self.network_optimizer}
         self.prototype_optimizer: torch.optim.Optimizer | None = None
         if prototypes:
             self.prototype_optimizer = torch.optim.Adam(
-                prototypes, self.prototype_learning_rate, betas=(0.5, 0.999)
+                prototypes, self.prototype_learning_rate, betas=(0.5, 0.999), fused=True
             )
             optimizers["prototypes"] = self.prototype_optimizer
         return optimizers
@@ -222,7 +226,8 @@ class Tusk(nn.Module):
         return loss
 
     def _first_clustering_step(self) -> int:
-        return round(self.clustering_start * self.total_steps)
+        """Return the step from which prototypes and descriptors are pulled together."""
+        return round(self.clustering_start * self.total_steps) if self.clustering_weight else 0
 
     def _clustering_weight(self, step: int) -> float:
         """Return the weight of the clustering loss: nothing, then a ramp, then all."""

@@ -54,5 +54,5 @@ class Classifier(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """Map patches [..., 3, P, P] to logits [..., classes], in 32 bits."""
         features = self.features(patches.flatten(0, -4)).flatten(1)
-        logits: Tensor = self.last(features)
-        return logits.float().unflatten(0, patches.shape[:-3])
+        logits: Tensor = self.last(features).float().unflatten(0, patches.shape[:-3])
+        return logits

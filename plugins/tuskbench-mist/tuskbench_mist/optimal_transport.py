@@ -33,7 +33,7 @@ def soft_topk(scores: Tensor, k: int, epsilon: float) -> Tensor:
     """
     if not 0 < k < scores.shape[-1]:
         raise ValueError(f"k = {k}, but expected more than 0 and less than {scores.shape[-1]}")
-    chosen: Tensor = _SoftTopK.apply(scores, k, epsilon)
+    chosen: Tensor = _SoftTopK.apply(scores, k, epsilon)  # type: ignore[no-untyped-call]
     return chosen
 
 
@@ -55,7 +55,7 @@ class _SoftTopK(torch.autograd.Function):
         return chosen
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (chosen,) = ctx.saved_tensors
         slope = chosen * (1 - chosen)

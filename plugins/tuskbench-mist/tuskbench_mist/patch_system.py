@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from tuskbench.contracts import Batch, Keypoints, Prediction, TaskInfo
 from tuskbench.errors import ConfigurationError
+from tuskbench.ops.patches import sample_patches
 from tuskbench_mist.classifier import Classifier
 from tuskbench_mist.detector import Detector
-from tuskbench_mist.patches import sample_patches
 
 
 class PatchSystem(nn.Module, ABC):

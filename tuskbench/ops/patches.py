@@ -27,4 +27,5 @@ def sample_patches(images: Tensor, xy: Tensor, side: float, size: int) -> Tensor
     shape = (*xy.shape[:2], size, size)
     grid = torch.stack([columns[:, :, None].expand(shape), rows[..., None].expand(shape)], -1)
     cut = F.grid_sample(images.to(xy.dtype), grid.flatten(1, 2), align_corners=True)
-    return cut.unflatten(2, (xy.shape[1], size)).transpose(1, 2)
+    patches: Tensor = cut.unflatten(2, (xy.shape[1], size)).transpose(1, 2)
+    return patches

@@ -1,0 +1,91 @@
+"""Lifting moves positions towards objects; selection finds the known peaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from tuskbench_mist.lifting import lift
+from tuskbench_mist.losses import class_shares, histogram_loss
+from tuskbench_mist.single_map import peaks_only
+
+from tuskbench import registry
+from tuskbench.contracts import TaskInfo
+from tuskbench.ops.patches import sample_patches
+from tuskbench.testing import toy_task
+
+SIZE = (32, 32)
+
+
+def square(x: int, y: int) -> torch.Tensor:
+    image = torch.zeros(1, 3, *SIZE)
+    image[..., y - 3 : y + 4, x - 3 : x + 4] = 1
+    return image
+
+
+def test_lifting_follows_a_known_gradient() -> None:
+    goal = torch.tensor([[[20.0, 5.0]]])
+    moved = lift(
+        torch.tensor([[[10.0, 9.0]]]), lambda xy: (xy - goal).square().sum((1, 2)), SIZE, 1, 0.25
+    )
+    torch.testing.assert_close(moved, torch.tensor([[[15.0, 7.0]]]))
+    assert not moved.requires_grad
+
+
+def test_positions_stay_in_the_image() -> None:
+    moved = lift(torch.tensor([[[10.0, 9.0]]]), lambda xy: xy.sum((1, 2)), SIZE, 3, 100.0)
+    assert torch.equal(moved, torch.zeros(1, 1, 2))
+
+
+def test_lifting_moves_boxes_towards_a_digit() -> None:
+    """A classifier that calls ink class 1 pulls a box that sees a corner onto the object."""
+    image = square(16, 14)
+    shares = class_shares(torch.tensor([[1]]), 2)
+
+    def loss(xy: torch.Tensor) -> torch.Tensor:
+        ink = sample_patches(image, xy, 8.0, 8).mean((-3, -2, -1))
+        logits = torch.stack([torch.full_like(ink, 0.7), ink], -1) * 8
+        return histogram_loss(logits.softmax(-1), shares)
+
+    start = torch.tensor([[[20.0, 18.0]]])
+    moved = lift(start, loss, SIZE, 20, 20.0)
+    goal = torch.tensor([16.0, 14.0])
+    before, after = ((xy - goal).norm().item() for xy in (start, moved))
+    assert after < 0.35 * before
+
+
+def test_lifting_leaves_weights_without_gradient() -> None:
+    weight = torch.ones(2, requires_grad=True)
+    lift(torch.rand(1, 3, 2) * 30, lambda xy: (xy * weight).sum((1, 2)), SIZE, 1, 1.0)
+    assert weight.grad is None
+
+
+@pytest.mark.parametrize("name", ["mist", "soft-topk", "supervised-cnn"])
+def test_the_highest_peaks_are_found(name: str) -> None:
+    """An oracle map with three peaks, one of them beside a higher neighbour."""
+    system: Any = registry.build("system", {"name": name, "keypoints": 3, "patch": 8}, toy_task())
+    heatmap = torch.full((1, *SIZE), 0.01)
+    truth = {(5, 6): 0.9, (20, 8): 0.8, (9, 25): 0.7, (6, 7): 0.85}
+    for (x, y), value in truth.items():
+        heatmap[0, y, x] = value
+    xy, score = system.peaks(heatmap)
+    assert xy[0].tolist() == [[5, 6], [20, 8], [9, 25]]
+    torch.testing.assert_close(score, torch.tensor([[0.9, 0.8, 0.7]]))
+    assert peaks_only(heatmap, 5)[0, 7, 6] == 0
+
+
+def test_soft_membership_prefers_the_highest_peaks() -> None:
+    task: TaskInfo = toy_task()
+    system: Any = registry.build("system", {"name": "soft-topk", "keypoints": 2}, task)
+    heatmap = torch.full((1, *SIZE), 0.01)
+    for x, value in ((5, 0.9), (15, 0.6), (25, 0.55)):
+        heatmap[0, 10, x] = value
+    heatmap.requires_grad_()
+    xy, member = system.members(heatmap)
+    assert xy[0, :, 0].tolist() == [5, 15]
+    assert 1 > member[0, 0] > member[0, 1] > 0.5
+    # More of the second winner means less of the peak that was left out.
+    member[0, 1].backward()
+    assert heatmap.grad[0, 10, 15] > 0
+    assert heatmap.grad[0, 10, 25] < 0
