@@ -30,8 +30,9 @@ def square_iou(
     overlap = np.minimum(overlap, np.minimum(side, other)[..., None])
     intersection = overlap.prod(-1)
     union = np.square(side) + np.square(other) - intersection
-    iou: NDArray[np.float64] = np.zeros_like(union)
-    return np.divide(intersection, union, out=iou, where=union > 0)
+    iou: NDArray[np.float64] = np.zeros(union.shape)
+    np.divide(intersection, union, out=iou, where=union > 0)
+    return iou
 
 
 def match_hungarian(iou: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int64]:

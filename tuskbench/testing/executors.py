@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-import torch
 
 from tuskbench import registry
 from tuskbench.cell import Cell, Training
