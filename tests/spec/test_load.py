@@ -231,3 +231,14 @@ system = { name = "other" }
     assert "has no parameter 'dept'" in problem(tmp_path, text.replace('"depth"', '"dept"'))
     text = text.replace('"depth"', '"encoder.widht"')
     assert "has no parameter 'widht'" in problem(tmp_path, text)
+
+
+def test_two_variants_at_fault_are_both_named(tmp_path: Path) -> None:
+    head, tail = SPEC.split("[task.dots]")
+    variants = 'variant = [1, { lable = "a" }]\n'
+    rest = "[task.dots]" + tail.split("[[variant]]")[0] + "[table]\n"
+    with pytest.raises(SpecError) as caught:
+        load(write(tmp_path, head + variants + rest))
+    text = str(caught.value)
+    assert "variant[0]" in text
+    assert "variant[1].lable: unknown key; did you mean 'label'?" in text

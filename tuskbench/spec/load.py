@@ -112,8 +112,12 @@ def _without(content: dict[str, Any], places: list[locate.Path]) -> dict[str, An
     for number, place in enumerate(places):
         parent: Any = repaired
         keys = [key for key in place if isinstance(key, str)]
-        for key in place[: place.index(keys[-1])]:
-            parent = parent[key]
+        try:
+            for key in place[: place.index(keys[-1])]:
+                parent = parent[key]
+        except KeyError:
+            # It went with a table around it that is at fault too.
+            continue
         parent.pop(keys[-1], None)
         stand_in = {"title": "-", "seeds": [0], "label": f"unnamed variant {number}"}
         if keys[-1] in stand_in:
