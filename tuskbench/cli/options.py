@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,7 +13,7 @@ from tuskbench.errors import suggestion
 from tuskbench.registry import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Kind(click.ParamType):
@@ -62,6 +63,35 @@ class Override(click.ParamType):
             return key.strip(), tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             return key.strip(), text.strip()
+
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def sweep_options(command: Command) -> Command:
+    """Give a command the spec and the options that say which of its cells, and where."""
+    for option in (
+        click.option(
+            "--set",
+            "pairs",
+            type=Override(),
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a setting, such as training.steps=10; may be repeated.",
+        ),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            default=Path("tuskbench-results"),
+            show_default=True,
+            help="The results folder.",
+        ),
+        click.option("--seeds", type=Seeds(), help="Seeds in place of the spec's, such as 0,1,2."),
+        click.option("--budget", help="smoke, cpu, gpu, paper, or one of the spec's own."),
+        click.argument("spec", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
 
 
 def overrides_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

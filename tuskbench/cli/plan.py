@@ -7,31 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuskbench.cli.options import Override, Seeds, echo_json, overrides_of
+from tuskbench.cli.options import echo_json, overrides_of, sweep_options
 
 if TYPE_CHECKING:
     from tuskbench.plan import Plan, PlannedCell
 
 
 @click.command("plan")
-@click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--budget", help="smoke, cpu, gpu, paper, or one of the spec's own.")
-@click.option("--seeds", type=Seeds(), help="Seeds in place of the spec's, such as 0,1.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("tuskbench-results"),
-    show_default=True,
-    help="The results folder.",
-)
-@click.option(
-    "--set",
-    "pairs",
-    type=Override(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting, such as training.steps=10; may be repeated.",
-)
+@sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def plan_command(
     spec: Path,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuskbench.cli.options import Override, Seeds, overrides_of
+from tuskbench.cli.options import overrides_of, sweep_options
 
 if TYPE_CHECKING:
     from tuskbench.cell import Cell
@@ -21,30 +21,13 @@ SOME_FAILED, NOTHING_TO_DO, INTERRUPTED = 1, 3, 130
 
 
 @click.command("run")
-@click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--budget", help="smoke, cpu, gpu, paper, or one of the spec's own.")
+@sweep_options
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     help="Cells at a time; by default one a core on CPU, one a GPU.",
 )
 @click.option("--executor", default="local", show_default=True, help="Name of an executor.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("tuskbench-results"),
-    show_default=True,
-    help="The results folder.",
-)
-@click.option("--seeds", type=Seeds(), help="Seeds in place of the spec's, such as 0,1,2.")
-@click.option(
-    "--set",
-    "pairs",
-    type=Override(),
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting, such as training.steps=10; may be repeated.",
-)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures at the end.")
 @click.pass_context
