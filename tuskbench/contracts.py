@@ -8,7 +8,7 @@ centre of the top-left pixel and x before y.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -179,8 +179,19 @@ class Metrics:
     figures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-Predict = Callable[[str], "Iterable[Prediction]"]
-"""Yields a system's predictions over the named split, batch by batch, in order."""
+class Predict(Protocol):
+    """A trained system as a task sees it."""
+
+    def __call__(self, split: str, *, objects: int | None = None) -> Iterable[Prediction]:
+        """Yield the system's predictions over the named split, batch by batch, in order.
+
+        Args:
+            split: a name that `Task.split` knows.
+            objects: how many objects the system is to look for where the split's images hold
+                more than the task's training images. None looks for as many as in training; a
+                system without `look_for` always does.
+        """
+        ...
 
 
 class Task(ABC):
@@ -287,7 +298,9 @@ class System(Protocol):
     """What is trained and evaluated: a `torch.nn.Module` with these members besides.
 
     The constructor's positional parameter is the `TaskInfo`; its keyword-only parameters
-    are the settings that a spec may give.
+    are the settings that a spec may give. A system that can look for another number of objects
+    than it was trained for also has `look_for(objects: int | None) -> None`, which holds for the
+    predictions that follow; None restores what training used.
     """
 
     provides: ClassVar[frozenset[str]]

@@ -26,7 +26,7 @@ def small(**settings) -> MnistHard:
 def oracle(task: MnistHard, relabel=lambda label: label, offset=(0.0, 0.0)):
     """Predict the truth, batch by batch, in shuffled order of detections."""
 
-    def predict(split: str):
+    def predict(split: str, *, objects: int | None = None):
         whole = task.split(split)
         boxes, labels = whole.targets["boxes"], whole.targets["labels"]
         order = torch.randperm(labels.shape[1], generator=torch.Generator().manual_seed(0))

@@ -43,7 +43,8 @@ class SingleHeatmapHead(nn.Module):
         super().__init__()
         if window % 2 == 0:
             raise ConfigurationError("single-heatmap", "window", window, "an odd number of pixels")
-        self.keypoints, self.window, self.temperature = keypoints, window, temperature
+        self.trained, self.keypoints = keypoints, keypoints
+        self.window, self.temperature = window, temperature
         self.sample = sample_bilinear if faithful_to == "paper" else sample_truncated
         self.hidden = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
@@ -76,6 +77,10 @@ class SingleHeatmapHead(nn.Module):
             score = score.gather(1, order)
             descriptor = descriptor.gather(1, order[..., None].expand_as(descriptor))
         return Keypoints(xy, score, descriptor=descriptor), heatmap
+
+    def look_for(self, keypoints: int | None) -> None:
+        """Detect this many keypoints from now on; None: as many as in training."""
+        self.keypoints = keypoints or self.trained
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `ConfigurationError` unless a map of (height, width) can hold K maxima."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,12 @@ def predictor(
         stop: raises `Interrupted` between batches when asked to.
     """
 
-    def predict(name: str) -> Iterator[Prediction]:
-        split = read(name)
+    def predict(split: str, *, objects: int | None = None) -> Iterator[Prediction]:
+        images = read(split)
+        with looking_for(system, objects):
+            yield from batches(images)
+
+    def batches(split: Split) -> Iterator[Prediction]:
         for first in range(0, len(split), batch_size):
             stop.check()
             last = min(first + batch_size, len(split))
@@ -59,6 +64,19 @@ def predictor(
             yield to_cpu(prediction)
 
     return predict
+
+
+@contextmanager
+def looking_for(system: Any, objects: int | None) -> Iterator[None]:
+    """Let a system that can look for `objects` objects, and then for its own number again."""
+    adapts = objects is not None and hasattr(system, "look_for")
+    if adapts:
+        system.look_for(objects)
+    try:
+        yield
+    finally:
+        if adapts:
+            system.look_for(None)
 
 
 def evaluate(cell: Cell, task: Task, system: Any, predict: Predict) -> Metrics:

@@ -248,6 +248,15 @@ class Tusk(nn.Module):
             for group in optimizer.param_groups if optimizer else ():
                 group["lr"] = rate * factor
 
+    def look_for(self, objects: int | None) -> None:
+        """Detect as many keypoints an object as in training, in images of `objects` objects.
+
+        Only a head that can change its number of keypoints does.
+        """
+        if hasattr(self.head, "look_for"):
+            share = objects / (self.task.objects or 1) if objects else 1
+            self.head.look_for(round(share * self.head.trained))
+
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """Detect, label and decode images [B, 3, H, W] in [0, 1]."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -157,6 +158,19 @@ class SystemConformance(ComponentConformance):
             assert_masks(prediction.masks.cpu(), 4, size)
         if prediction.reconstruction is not None:
             assert_image(prediction.reconstruction, 4, size)
+
+    def test_looks_for_more_objects(self) -> None:
+        """A system that can look for more objects finds more, then as many as before."""
+        system, _ = self.start()
+        if not hasattr(system, "look_for"):
+            pytest.skip("it looks for as many objects as in training")
+        counts = []
+        for objects in (None, 2 * (self.task().objects or 1), None):
+            system.look_for(objects)
+            prediction = self.predict(system)
+            found = _tensors(prediction)
+            counts.append(found["masks" if "masks" in found else "xy"].shape[1])
+        assert counts[0] == counts[2] <= counts[1]
 
     def test_prediction_changes_nothing(self) -> None:
         """Weights and buffers are as before, and predictions carry no gradient."""

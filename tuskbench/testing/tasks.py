@@ -61,7 +61,11 @@ class TaskConformance(ComponentConformance):
 
     def predict(self, task: Task, size: int) -> Predict:
         """Return the oracle as a task is given it, `size` images at a time."""
-        return lambda name: in_batches(self.oracle(task.split(name)), size)
+
+        def predict(split: str, *, objects: int | None = None) -> Iterator[Prediction]:
+            return in_batches(self.oracle(task.split(split)), size)
+
+        return predict
 
     def test_names_itself_and_its_protocol(self) -> None:
         """The name is the registered one; the protocol ends in a version."""
