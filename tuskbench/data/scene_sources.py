@@ -15,7 +15,7 @@ from tuskbench.data.locations import cache_root, data_root
 from tuskbench.data.progress import bar
 from tuskbench.data.readers.multi_object import FORMATS, Format, is_marked, read_scenes
 from tuskbench.data.scenes import Scenes
-from tuskbench.errors import DataMissingError
+from tuskbench.errors import ConfigurationError, DataMissingError, StoreError
 
 Source = Literal["auto", "official", "generated"]
 
@@ -63,17 +63,24 @@ class SceneSource:
         return digest.hexdigest()
 
     def scenes(self) -> Scenes:
-        """Return the scenes of the file, converted once to files that map into memory.
+        """Return the scenes of the file, mapped into memory; see `convert`."""
+        return scene_store.read_scenes(self.convert())
+
+    def convert(self) -> Path:
+        """Convert the file, once, and return the folder of the result.
 
         Raises:
             DataFormatError: if the file is damaged or of another format.
+            StoreError: if the cache folder cannot be written.
         """
         file = self.file
         assert file is not None
         origin = self.fingerprint()
         folder = cache_root() / f"{self.layout.name}-{origin[:16]}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not scene_store.is_complete(folder):
+        if scene_store.is_complete(folder):
+            return folder
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
             with (
                 FileLock(folder.with_suffix(".lock")),
                 bar(f"converting {file.name}", self.layout.records) as progress,
@@ -85,7 +92,10 @@ class SceneSource:
                     lambda start: read_scenes(file, self.layout, start),
                     progress,
                 )
-        return scene_store.read_scenes(folder)
+        except OSError as error:
+            problem = f"cannot keep converted data here ({error.strerror or error})"
+            raise StoreError(folder.parent, problem) from error
+        return folder
 
 
 def resolve(data: str, source: Source) -> SceneSource:
@@ -106,3 +116,23 @@ def resolve(data: str, source: Source) -> SceneSource:
         remedy = f"fetch gs://multi-object-datasets/{data}/{files[0].name}, or set TUSKBENCH_DATA"
         raise DataMissingError(data, expected, remedy)
     return SceneSource(layout, found)
+
+
+def prepare(data: str, *, check: bool) -> Path:
+    """Convert the original of a data set, and return the folder of the result.
+
+    Args:
+        data: name of its official layout.
+        check: compare the result with its checksums.
+
+    Raises:
+        ConfigurationError: if no data set of that name needs to be converted.
+        DataMissingError: if the original is not there.
+        DataFormatError: if it, or the result, is damaged.
+    """
+    if data not in FORMATS:
+        raise ConfigurationError("data prepare", "NAME", data, f"one of {', '.join(FORMATS)}")
+    folder = resolve(data, "official").convert()
+    if check:
+        scene_store.verify(folder)
+    return folder
