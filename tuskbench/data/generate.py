@@ -21,9 +21,9 @@ CHUNK = 64
 
 
 def _clevr(seed: int, index: NDArray[np.int64]) -> Scenes:
-    from tuskbench.data.generators.clevr import render
+    from tuskbench.data.clevr_scenes import generate
 
-    return render((3, 10), seed, CLEVR.name, index, shading="full").scenes()
+    return generate((3, 10), seed, CLEVR.name, index)
 
 
 def _tetrominoes(seed: int, index: NDArray[np.int64]) -> Scenes:

@@ -100,6 +100,10 @@ class ObjectDiscovery(Task):
     ) -> Scenes:
         """Generate the scenes of the given indices in the size of the original."""
 
+    def generator_settings(self) -> list[object]:
+        """Return the settings that generated images depend on besides the others'."""
+        return []
+
     @abstractmethod
     def records(self, split: str, scenes: Scenes) -> NDArray[np.int64]:
         """Return which of the original's scenes make a split."""
@@ -156,6 +160,8 @@ class ObjectDiscovery(Task):
 
     def _cache_key(self, split: str) -> str:
         settings = [self.crop, self.canvas, self.images[split], self.counts[split]]
+        if self.source_key() == "generated":
+            settings += self.generator_settings()
         content = json.dumps([self.fingerprint(), self.protocol, split, *settings])
         return f"{self.name}-{split}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
