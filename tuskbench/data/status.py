@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuskbench.data.digit_sources import resolve
 from tuskbench.data.locations import data_root
+from tuskbench.data.scene_sources import resolve as resolve_scenes
 from tuskbench.errors import DataMissingError
 
 
@@ -41,7 +42,20 @@ def statuses() -> list[DataStatus]:
             _missing(lambda: resolve("mist", "")),
             "see ubc-vision/mist",
         ),
+        _scenes("clevr_with_masks", "clevr6"),
+        _scenes("tetrominoes", "tetrominoes"),
     ]
+
+
+def _scenes(name: str, task: str) -> DataStatus:
+    """Return the state of one of DeepMind's multi-object data sets, which can be generated."""
+    return DataStatus(
+        name,
+        (task,),
+        data_root() / name,
+        _missing(lambda: resolve_scenes(name, "official")),
+        "see deepmind/multi_object_datasets",
+    )
 
 
 def _missing(look: Callable[[], object]) -> str:

@@ -24,6 +24,7 @@ from tuskbench.contracts import (
     RegularizerChoice,
     TaskInfo,
 )
+from tuskbench.ops.alpha import composite
 from tuskbench.ops.unit_sphere import UnitSphere
 from tuskbench.ops.warp import apply_warp, random_warp_grid
 
@@ -236,10 +237,14 @@ class Tusk(nn.Module):
         return features, heatmap, keypoints
 
     def _decode(self, keypoints: Keypoints) -> tuple[Tensor, Tensor | None]:
-        quantized = self.regularizer.quantize(keypoints.descriptor)
-        seen = Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
-        decoded: tuple[Tensor, Tensor | None] = self.decoder(seen, self.task.image_size)
+        seen, size = self._seen(keypoints), self.task.image_size
+        decoded: tuple[Tensor, Tensor | None] = self.decoder(seen, size)
         return decoded
+
+    def _seen(self, keypoints: Keypoints) -> Keypoints:
+        """Return the keypoints as the decoder sees them."""
+        quantized = self.regularizer.quantize(keypoints.descriptor)
+        return Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
 
     def _train_prototypes(self, descriptors: Tensor) -> Tensor:
         """Take the prototype steps of one iteration; return the last loss."""
@@ -288,9 +293,12 @@ class Tusk(nn.Module):
     def predict(self, images: Tensor) -> Prediction:
         """Detect, label and decode images [B, 3, H, W] in [0, 1]."""
         _, heatmap, keypoints = self._encode(images)
-        decoded, masks = self._decode(keypoints)
         if keypoints.label is None:
             keypoints.label = self.regularizer.assign(keypoints.descriptor)
+        if hasattr(self.decoder, "layers"):
+            layers, alphas = self.decoder.layers(self._seen(keypoints), self.task.image_size)
+            return Prediction(keypoints, *composite(layers, alphas)[::-1], heatmap, layers)
+        decoded, masks = self._decode(keypoints)
         return Prediction(keypoints, masks, decoded, heatmap)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Figures of a results folder: t-SNE of descriptors, detections, prototypes."""
+"""Figures of a results folder: t-SNE of descriptors, detections, masks, prototypes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _draw_table(store: Store, table: Table, folder: Path, warn: Warn) -> list[Pa
 def _draw_rows(
     store: Store, table: Table, rows: Sequence[Row], folder: Path, suffix: str, warn: Warn
 ) -> list[Path]:
-    from tuskbench.report.figures import clusters, detections, prototypes
+    from tuskbench.report.figures import clusters, detections, prototypes, segmentation
 
     arrays, digests = _read(store, rows, warn)
     if not arrays:
@@ -87,6 +87,7 @@ def _draw_rows(
         "clusters": clusters.draw,
         "detections": detections.draw,
         "prototypes": prototypes.draw,
+        "segmentation": segmentation.draw,
     }
     paths = []
     for name, draw in drawings.items():
