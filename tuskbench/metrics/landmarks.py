@@ -212,11 +212,11 @@ def landmark_errors(predicted: Floats, truth: Floats, unit: tuple[int, int] | No
     Returns:
         [N, T]; NaN for images whose unit is zero.
     """
-    distance: Floats = np.linalg.norm(predicted - truth, axis=-1)
+    distance: Floats = np.linalg.norm(predicted - truth, axis=-1).astype(np.float64)
     if unit is not None:
         first, second = unit
         length = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
-        distance = distance / np.where(length > 0, length, np.nan)[:, None]
+        distance /= np.where(length > 0, length, np.nan)[:, None]
     return distance
 
 
