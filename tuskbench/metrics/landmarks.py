@@ -178,8 +178,8 @@ def _solve(vector: Floats, target: Floats, ridge: float) -> Floats:
     if not ridge:
         return np.asarray(np.linalg.lstsq(vector, target)[0])
     gram = vector.T @ vector / len(vector) + ridge * np.eye(vector.shape[1])
-    weight: Floats = np.linalg.solve(gram, vector.T @ target / len(vector))
-    return weight
+    weight = np.linalg.solve(gram, vector.T @ target / len(vector))
+    return np.asarray(weight, np.float64)
 
 
 def _descend(vector: Floats, target: Floats, epochs: int) -> Floats:
@@ -212,7 +212,7 @@ def landmark_errors(predicted: Floats, truth: Floats, unit: tuple[int, int] | No
     Returns:
         [N, T]; NaN for images whose unit is zero.
     """
-    distance: Floats = np.linalg.norm(predicted - truth, axis=-1).astype(np.float64)
+    distance = np.asarray(np.linalg.norm(predicted - truth, axis=-1), np.float64)
     if unit is not None:
         first, second = unit
         length = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
