@@ -74,7 +74,8 @@ def project(points: Tensor, rotation: Tensor) -> Tensor:
 
 def half_extent(shape: Shape, rotation: Tensor) -> Tensor:
     """Return half width and half height [N, F, 2] of the face's ellipsoid in the view."""
-    return (rotation * shape.face[..., None, :]).norm(dim=-1)[..., :2]
+    extent: Tensor = (rotation * shape.face[..., None, :]).norm(dim=-1)
+    return extent[..., :2]
 
 
 @dataclass(frozen=True)
