@@ -128,7 +128,8 @@ class LatentKeypointGAN(LandmarkSystem):
         (slope,) = torch.autograd.grad(said.sum(), real, create_graph=True)
         penalty = 0.5 * slope.square().sum((1, 2, 3)).mean()
         lies = F.softplus(self.discriminator(fake)).mean()
-        return F.softplus(-said).mean() + lies + self.penalty_weight * penalty
+        loss: Tensor = F.softplus(-said).mean() + lies + self.penalty_weight * penalty
+        return loss
 
     def _generator_loss(self, count: int) -> Tensor:
         """Return the non-saturating loss, and how far backgrounds depend on keypoints."""
@@ -140,8 +141,9 @@ class LatentKeypointGAN(LandmarkSystem):
         outside = made.background[:half] * made.background[half : 2 * half]
         difference = (made.images[:half] - made.images[half : 2 * half]).square()
         background = (outside * difference).mean() if half else made.images.new_zeros(())
-        fooled: Tensor = F.softplus(-self.discriminator(made.images)).mean()
-        return fooled + self.background_weight * background
+        fooled = F.softplus(-self.discriminator(made.images)).mean()
+        loss: Tensor = fooled + self.background_weight * background
+        return loss
 
     def parameter_groups(self) -> list[dict[str, object]]:
         """Return the detector's weights."""

@@ -68,7 +68,8 @@ def student(xy: Tensor, size: tuple[int, int], precision: Tensor | float) -> Ten
         squared = first.square() + second.square()
     else:
         squared = precision**2 * (x.square() + y.square())
-    return (1 + squared).reciprocal()
+    heat: Tensor = 1 / (1 + squared)
+    return heat
 
 
 def inverse_cholesky(covariance: Tensor, floor: float = 1e-6) -> Tensor:
