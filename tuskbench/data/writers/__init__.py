@@ -1,0 +1,1 @@
+"""Writers of generated data in the official file formats."""
