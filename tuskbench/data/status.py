@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuskbench.data.digit_sources import resolve
+from tuskbench.data.human36m_sources import FOLDERS, Key, PeopleSource
 from tuskbench.data.locations import data_root
 from tuskbench.errors import DataMissingError
 
@@ -41,7 +42,14 @@ def statuses() -> list[DataStatus]:
             _missing(lambda: resolve("mist", "")),
             "see ubc-vision/mist",
         ),
+        *(_human36m(key, root / folder) for key, folder in FOLDERS.items()),
     ]
+
+
+def _human36m(key: Key, folder: Path) -> DataStatus:
+    licence = "Human3.6M's own: academic use, no redistribution; register with its authors"
+    source = PeopleSource(key, folder)
+    return DataStatus(folder.name, ("h36m",), folder, _missing(source.check), licence)
 
 
 def _missing(look: Callable[[], object]) -> str:

@@ -67,7 +67,7 @@ def student(xy: Tensor, size: tuple[int, int], precision: Tensor | float) -> Ten
         second = rows[:, :, 1, 0] * x + rows[:, :, 1, 1] * y
         squared = first.square() + second.square()
     else:
-        squared = precision**2 * (x.square() + y.square())
+        squared = float(precision) ** 2 * (x.square() + y.square())
     heat: Tensor = 1 / (1 + squared)
     return heat
 
@@ -85,4 +85,5 @@ def inverse_cholesky(covariance: Tensor, floor: float = 1e-6) -> Tensor:
     b = covariance[..., 0, 1] / a
     c = (yy - b.square()).clamp_min(floor).sqrt()
     rows = [1 / a, torch.zeros_like(a), -b / (a * c), 1 / c]
-    return torch.stack(rows, -1).unflatten(-1, (2, 2))
+    inverse: Tensor = torch.stack(rows, -1).unflatten(-1, (2, 2))
+    return inverse
