@@ -61,6 +61,31 @@ class TestMnistHard(TaskConformance):
         return Prediction(Keypoints(boxes[..., :2], score, label, F.one_hot(label, 10).float()))
 
 
+class TestCelebAWild(TaskConformance):
+    """An oracle detects every landmark, each as a prototype of its own."""
+
+    name = "celeba-wild"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 32,
+        "train_images": 12,
+        "labelled_images": 60,
+        "test_images": 16,
+        "several_images": 4,
+        "ridge": 0.0,
+    }
+    perfect: ClassVar[dict[str, float]] = {
+        "error": 0.0,
+        **{f"covered_{faces}": 1.0 for faces in (1, 2, 3, 4)},
+    }
+    tolerance = 1e-4
+
+    def oracle(self, split: Split) -> Prediction:
+        xy = split.targets["landmarks"].flatten(1, -2)
+        label = (torch.arange(xy.shape[1]) % 5).expand(len(xy), -1)
+        return Prediction(Keypoints(xy, torch.ones(label.shape), label))
+
+
 def _add_cases() -> None:
     """Make a test class of every built-in component that has none above."""
     written = {(case.kind, case.name) for case in globals().values() if _is_case(case)}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuskbench.data import face_sources
 from tuskbench.data.digit_sources import resolve
 from tuskbench.data.locations import data_root
 from tuskbench.data.scene_sources import resolve as resolve_scenes
@@ -44,6 +45,20 @@ def statuses() -> list[DataStatus]:
         ),
         _scenes("clevr_with_masks", "clevr6"),
         _scenes("tetrominoes", "tetrominoes"),
+        DataStatus(
+            "celeba",
+            ("celeba-wild",),
+            root / "celeba",
+            _missing(lambda: face_sources.resolve("celeba")),
+            "non-commercial research only, MMLAB (CUHK); ask there for the files",
+        ),
+        DataStatus(
+            "celeba_wild.h5",
+            ("celeba-wild",),
+            root,
+            _missing(lambda: face_sources.resolve("autolink")),
+            "as celeba; made from it by AutoLink's script",
+        ),
     ]
 
 

@@ -1,0 +1,1 @@
+"""Slot Attention, MONet and IODINE: images as a few slots, as plugins of tuskbench."""
