@@ -25,7 +25,9 @@ def call(*arguments: str) -> Result:
 
 def test_status_names_what_is_missing_until_it_is_there(folders: Path) -> None:
     def state() -> dict[str, str]:
-        return {entry["name"]: entry["missing"] for entry in json.loads(call("status", "--json").stdout)}
+        return {
+            entry["name"]: entry["missing"] for entry in json.loads(call("status", "--json").stdout)
+        }
 
     before = state()
     assert "gs://multi-object-datasets" in before["clevr_with_masks"]

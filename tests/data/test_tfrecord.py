@@ -75,7 +75,12 @@ def test_floats_and_integers_of_both_kinds() -> None:
     lists = {b"f": b"\x12\x0a" + unpacked, b"i": b"\x1a\x04\x08\x05\x08\x07"}
     lists[b"n"] = b"\x1a\x0c\x0a\x0a" + b"\xff" * 9 + b"\x01"
     entries = b"".join(
-        b"\x0a" + bytes([5 + len(feature)]) + b"\x0a\x01" + name + b"\x12" + bytes([len(feature)])
+        b"\x0a"
+        + bytes([5 + len(feature)])
+        + b"\x0a\x01"
+        + name
+        + b"\x12"
+        + bytes([len(feature)])
         + feature
         for name, feature in lists.items()
     )

@@ -60,9 +60,7 @@ def test_purity_by_hand() -> None:
 
 
 def test_accuracy_counts_every_visible_object() -> None:
-    fitted = shown(
-        label=[[0, 1]], owned=[[-1, -1]], segment=[[0, 1, -1]], colour=[[5, 3, -1]]
-    )
+    fitted = shown(label=[[0, 1]], owned=[[-1, -1]], segment=[[0, 1, -1]], colour=[[5, 3, -1]])
     found = shown(
         label=[[0, 1], [0, 2]],
         owned=[[-1, -1], [-1, -1]],

@@ -42,5 +42,7 @@ def generate(
     factors = {name: numbers(getattr(made, name)).astype(np.int8) for name in CATEGORIES}
     for name in ("position", "rotation", "pixel"):
         values = numbers(getattr(made, name)).astype(np.float32)
-        factors[name] = np.where(present.reshape(present.shape + (1,) * (values.ndim - 2)), values, 0)
+        factors[name] = np.where(
+            present.reshape(present.shape + (1,) * (values.ndim - 2)), values, 0
+        )
     return Scenes(numbers(made.images), numbers(made.masks), factors)

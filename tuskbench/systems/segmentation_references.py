@@ -132,7 +132,8 @@ class ColourKMeans(SegmentationReference):
             total = member.to(pixels.dtype).transpose(1, 2)
             count = total.sum(-1, keepdim=True)
             centres = torch.where(count > 0, total @ pixels / count.clamp_min(1), centres)
-        return torch.cdist(pixels, centres).argmin(-1).unflatten(1, images.shape[2:])
+        cluster: Tensor = torch.cdist(pixels, centres).argmin(-1)
+        return cluster.view(-1, *images.shape[2:])
 
     def _first(self, pixels: Tensor) -> Tensor:
         """Return colours [B, K, 3] of pixels [B, P, 3] that lie far apart."""

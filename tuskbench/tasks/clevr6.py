@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 HEIGHT, WIDTH, CROP = 240, 320, 192
 # Each paper's first row, side, and way to scale; all cut columns 64 to 255.
-FRAMINGS = {"tusk": (24, 112, "nearest"), "slot-attention": (29, 128, "bilinear")}
+FRAMINGS: Mapping[str, tuple[int, int, Literal["nearest", "bilinear"]]] = {
+    "tusk": (24, 112, "nearest"),
+    "slot-attention": (29, 128, "bilinear"),
+}
 FIRST_COLUMN = 64
 # Images that paper and code test on, the last of those with at most six objects.
 TEST_RECORDS = 10_000
@@ -89,9 +92,7 @@ class Clevr6(ObjectDiscovery):
         from tuskbench.data.clevr_scenes import generate
 
         size = (self.frame_height, self.frame_height * WIDTH // HEIGHT)
-        return generate(
-            count_range, GENERATOR_SEED, stream, index, size=size, shading=self.shading
-        )
+        return generate(count_range, GENERATOR_SEED, stream, index, size=size, shading=self.shading)
 
     def generator_settings(self) -> list[object]:
         """Return the settings that generated images depend on besides the others'."""

@@ -159,7 +159,7 @@ class ObjectDiscovery(Task):
         return lambda index: scenes.take(records[index]), len(records)
 
     def _cache_key(self, split: str) -> str:
-        settings = [self.crop, self.canvas, self.images[split], self.counts[split]]
+        settings: list[object] = [self.crop, self.canvas, self.images[split], self.counts[split]]
         if self.source_key() == "generated":
             settings += self.generator_settings()
         content = json.dumps([self.fingerprint(), self.protocol, split, *settings])

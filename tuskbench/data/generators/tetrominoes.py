@@ -88,7 +88,8 @@ def room() -> NDArray[np.int64]:
 
     The largest lies one pixel short of the canvas's end, as in the original.
     """
-    return CANVAS - BLOCK - squares().max(1)
+    corners: NDArray[np.int64] = CANVAS - BLOCK - squares().max(1)
+    return corners
 
 
 def render(
@@ -118,7 +119,9 @@ def render(
         for start in range(0, max(1, len(index)), CHUNK)
     ]
     names = parts[0].arrays
-    return Scenes.of({name: np.concatenate([part.arrays[name] for part in parts]) for name in names})
+    return Scenes.of(
+        {name: np.concatenate([part.arrays[name] for part in parts]) for name in names}
+    )
 
 
 def _render_chunk(
@@ -134,7 +137,7 @@ def _render_chunk(
     present = np.arange(most) < fewest + draw("number", 1, most - fewest + 1)
     corner = _corners(shape, present, seed, f"{stream}/corner", index)
     images, masks = _paint(corner[:, :, None] + squares()[shape], colour, present)
-    factors = {
+    factors: dict[str, NDArray] = {
         "shape": np.where(present, shape, ABSENT).astype(np.int8),
         "colour": np.where(present, colour, ABSENT).astype(np.int8),
         "corner": np.where(present[..., None], corner, 0).astype(np.int16),
@@ -175,7 +178,7 @@ def _all_at_once(
     for first in range(shape.shape[1]):
         for second in range(first):
             gap = np.abs(blocks[:, first, :, None] - blocks[:, second, None])
-            meet = (gap < BLOCK).all(-1).any((-1, -2))
+            meet = (gap < BLOCK).all(-1).reshape(len(gap), -1).any(1)
             free &= ~(meet & present[:, first] & present[:, second])
     return corners, free
 
@@ -191,7 +194,8 @@ def _one_by_one(
     free = np.ones(count, bool)
     for piece in range(pieces):
         # A square's corner is blocked where any of its pixels is taken; none reaches outside.
-        blocked = sliding_window_view(taken, (BLOCK, BLOCK), (1, 2)).any((-1, -2))
+        windows = sliding_window_view(taken, (BLOCK, BLOCK), axis=(1, 2))
+        blocked = np.asarray(windows.any(axis=(-1, -2)))
         blocked = np.pad(blocked, ((0, 0), (0, BLOCK - 1), (0, BLOCK - 1)), constant_values=True)
         open_corners = np.empty((count, CANVAS, CANVAS), bool)
         for kind, squares_of_kind in enumerate(offsets):

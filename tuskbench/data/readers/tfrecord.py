@@ -36,7 +36,7 @@ ONE_BYTE = (0x0A, 0x01)
 
 def masked_checksum(content: bytes) -> int:
     """Return the CRC-32C of `content`, rotated and offset as TFRecord files have it."""
-    crc = google_crc32c.value(content)
+    crc: int = google_crc32c.value(content)
     return (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF
 
 

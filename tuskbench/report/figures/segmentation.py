@@ -75,7 +75,8 @@ def paint(labels: NDArray[np.integer], background: int | None = 0) -> NDArray[np
     painted = np.array(colours)[labels % 20]
     if background is not None:
         painted[labels == background] = 0
-    return np.rint(255 * painted).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(255 * painted).astype(np.uint8)
+    return levels
 
 
 def _row(
