@@ -21,6 +21,7 @@ class UnitSphere(nn.Module):
         super().__init__()
         self.centred, self.momentum = centred, momentum
         self.register_buffer("mean", torch.zeros(channels))
+        self.subtracted: Tensor = self.mean
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """Normalise [B, K, C] over C."""
@@ -29,9 +30,16 @@ class UnitSphere(nn.Module):
             if self.training:
                 mean = descriptors.mean((0, 1))
                 self.mean.lerp_(mean.detach(), self.momentum)
+            self.subtracted = mean
             descriptors = descriptors - mean
         return F.normalize(descriptors, dim=-1)
 
     def maps(self, features: Tensor) -> Tensor:
-        """Normalise feature maps [B, C, H, W] over C, by the running mean."""
-        return F.normalize(features.float() - self.mean.clone()[:, None, None], dim=1)
+        """Normalise feature maps [B, C, H, W] over C, around the mean that was last subtracted.
+
+        A running mean would lag behind, and features that run away from it are all alike.
+        """
+        features = features.float()
+        if self.centred:
+            features = features - self.subtracted[:, None, None]
+        return F.normalize(features, dim=1)
