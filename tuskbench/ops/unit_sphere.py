@@ -21,25 +21,15 @@ class UnitSphere(nn.Module):
         super().__init__()
         self.centred, self.momentum = centred, momentum
         self.register_buffer("mean", torch.zeros(channels))
-        self.subtracted: Tensor = self.mean
+
+    def centre(self, descriptors: Tensor) -> Tensor:
+        """Return what is subtracted from descriptors [B, K, C]: [C], zeros if not centred."""
+        if not (self.centred and self.training):
+            return self.mean
+        mean = descriptors.mean((0, 1))
+        self.mean.lerp_(mean.detach(), self.momentum)
+        return mean
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """Normalise [B, K, C] over C."""
-        if self.centred:
-            mean = self.mean
-            if self.training:
-                mean = descriptors.mean((0, 1))
-                self.mean.lerp_(mean.detach(), self.momentum)
-            self.subtracted = mean
-            descriptors = descriptors - mean
-        return F.normalize(descriptors, dim=-1)
-
-    def maps(self, features: Tensor) -> Tensor:
-        """Normalise feature maps [B, C, H, W] over C, around the mean that was last subtracted.
-
-        A running mean would lag behind, and features that run away from it are all alike.
-        """
-        features = features.float()
-        if self.centred:
-            features = features - self.subtracted[:, None, None]
-        return F.normalize(features, dim=1)
+        return F.normalize(descriptors - self.centre(descriptors), dim=-1)
