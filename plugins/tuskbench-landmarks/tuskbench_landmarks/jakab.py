@@ -50,7 +50,7 @@ class Jakab(LandmarkSystem):
 
     A source is a random warp of the target. Features of the source carry appearance, landmarks
     of the target alone carry geometry, through a bottleneck of K isotropic bells; the renderer
-    joins them at an eighth of the resolution. Landmarks are read by a separable soft-argmax.
+    joins them at the coarsest resolution. Landmarks are read by a separable soft-argmax.
     Both loss terms, on pixels and the reconstruction component, are divided by their running
     means, within a border that is masked because the warps leave it empty.
 
@@ -63,6 +63,8 @@ class Jakab(LandmarkSystem):
     Args:
         task: the task (wired by the runner).
         width: channels of the first layer; 32 in the code.
+        levels: how often the networks halve the size; 3 leaves 16 of 128 pixels, on which
+            landmarks are drawn.
         bell_width: sigma of exp(-d^2 / sigma^2), in half sides.
         reconstruction: component that compares images beside the pixels' squared differences.
         deformation: multiplies all ranges of both warps.
@@ -78,6 +80,7 @@ class Jakab(LandmarkSystem):
         task: TaskInfo,
         *,
         width: Annotated[int, Ge(1)] = 32,
+        levels: Annotated[int, Ge(1)] = 3,
         bell_width: Annotated[float, Gt(0)] = 0.1,
         reconstruction: ReconstructionChoice = {"name": "perceptual", "size": 0},  # noqa: B006
         deformation: Annotated[float, Ge(0)] = 1.0,
@@ -85,12 +88,14 @@ class Jakab(LandmarkSystem):
         **shared: Any,
     ) -> None:
         super().__init__(task, **shared)
-        if task.image_size[0] % 8 or task.image_size[1] % 8:
-            expected = "height and width divisible by 8"
+        factor = 2**levels
+        if task.image_size[0] % factor or task.image_size[1] % factor:
+            expected = f"height and width divisible by {factor}"
             raise ConfigurationError("Jakab", "image_size", task.image_size, expected)
-        self.appearance, self.pose = Trunk(width), Trunk(width)
-        self.landmarks = nn.Conv2d(8 * width, self.keypoints, 1)
-        self.renderer = Renderer(8 * width + self.keypoints, width)
+        self.appearance, self.pose = Trunk(width, levels), Trunk(width, levels)
+        channels = factor * width
+        self.landmarks = nn.Conv2d(channels, self.keypoints, 1)
+        self.renderer = Renderer(channels + self.keypoints, width, levels)
         self.reconstruction = registry.build("reconstruction", reconstruction)
         self.perceptual = reconstruction["name"] != "mse"
         self.bell_width, self.deformation = bell_width, deformation

@@ -9,16 +9,16 @@ from tuskbench_landmarks.layers import ConvolutionNormReLU
 
 
 class Trunk(nn.Sequential):
-    """Four pairs of convolutions, each pair but the first halving the size and doubling channels.
+    """Pairs of convolutions, each pair but the first halving the size and doubling the channels.
 
     Args:
-        width: channels at full resolution; the output has 8 times as many at an eighth of the
-            size.
+        width: channels at full resolution.
+        levels: how often the size is halved.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, levels: int) -> None:
         layers = [ConvolutionNormReLU(3, width, 7), ConvolutionNormReLU(width, width)]
-        for level in range(3):
+        for level in range(levels):
             channels = width * 2**level
             layers += [
                 ConvolutionNormReLU(channels, 2 * channels, 3, 2),
@@ -28,18 +28,19 @@ class Trunk(nn.Sequential):
 
 
 class Renderer(nn.Module):
-    """Features and landmark maps at an eighth of the size to an image.
+    """Features and landmark maps at the trunk's resolution to an image.
 
     Args:
         channels: of the input.
         width: channels at full resolution, as of the trunk.
+        levels: how often the size is doubled.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, levels: int) -> None:
         super().__init__()
         self.levels = nn.ModuleList()
-        for level in (8, 4, 2):
-            wide = level * width
+        for level in range(levels, 0, -1):
+            wide = width * 2**level
             pair = nn.Sequential(
                 ConvolutionNormReLU(channels, wide), ConvolutionNormReLU(wide, wide)
             )
@@ -50,7 +51,7 @@ class Renderer(nn.Module):
         )
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Map [B, channels, h, w] to [B, 3, 8h, 8w]; values are not bounded."""
+        """Map [B, channels, h, w] to an image [B, 3, H, W]; values are not bounded."""
         for level in self.levels:
             embedding = double(level(embedding))
         image: Tensor = self.last(embedding)
