@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tuskbench.data.generators.draws import Draws
-from tuskbench.data.generators.faces import LANDMARKS, generate
+from tuskbench.data.generators.faces import generate
 from tuskbench.data.generators.faces.geometry import (
     Shape,
     View,
@@ -45,7 +45,7 @@ def test_an_image_depends_on_its_index_alone() -> None:
 def test_shapes(scenes) -> None:
     assert scenes.images.shape == (200, 3, 48, 48)
     assert scenes.images.dtype == torch.uint8
-    assert scenes.landmarks.shape == (200, 1, len(LANDMARKS), 2)
+    assert scenes.landmarks.shape == (200, 1, 5, 2)
     assert scenes.boxes.shape == (200, 1, 4)
 
 

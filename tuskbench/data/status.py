@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuskbench.data import face_sources
 from tuskbench.data.digit_sources import resolve
+from tuskbench.data.human36m_sources import FOLDERS, Key, PeopleSource
 from tuskbench.data.locations import data_root
 from tuskbench.data.scene_sources import resolve as resolve_scenes
 from tuskbench.errors import DataMissingError
@@ -59,6 +60,7 @@ def statuses() -> list[DataStatus]:
             _missing(lambda: face_sources.resolve("autolink")),
             "as celeba; made from it by AutoLink's script",
         ),
+        *(_human36m(key, root / folder) for key, folder in FOLDERS.items()),
     ]
 
 
@@ -71,6 +73,12 @@ def _scenes(name: str, task: str) -> DataStatus:
         _missing(lambda: resolve_scenes(name, "official")),
         "see deepmind/multi_object_datasets",
     )
+
+
+def _human36m(key: Key, folder: Path) -> DataStatus:
+    licence = "Human3.6M's own: academic use, no redistribution; register with its authors"
+    source = PeopleSource(key, folder)
+    return DataStatus(folder.name, ("h36m",), folder, _missing(source.check), licence)
 
 
 def _missing(look: Callable[[], object]) -> str:

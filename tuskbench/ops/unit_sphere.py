@@ -22,16 +22,14 @@ class UnitSphere(nn.Module):
         self.centred, self.momentum = centred, momentum
         self.register_buffer("mean", torch.zeros(channels))
 
+    def centre(self, descriptors: Tensor) -> Tensor:
+        """Return what is subtracted from descriptors [B, K, C]: [C], zeros if not centred."""
+        if not (self.centred and self.training):
+            return self.mean
+        mean = descriptors.mean((0, 1))
+        self.mean.lerp_(mean.detach(), self.momentum)
+        return mean
+
     def forward(self, descriptors: Tensor) -> Tensor:
         """Normalise [B, K, C] over C."""
-        if self.centred:
-            mean = self.mean
-            if self.training:
-                mean = descriptors.mean((0, 1))
-                self.mean.lerp_(mean.detach(), self.momentum)
-            descriptors = descriptors - mean
-        return F.normalize(descriptors, dim=-1)
-
-    def maps(self, features: Tensor) -> Tensor:
-        """Normalise feature maps [B, C, H, W] over C, by the running mean."""
-        return F.normalize(features.float() - self.mean.clone()[:, None, None], dim=1)
+        return F.normalize(descriptors - self.centre(descriptors), dim=-1)

@@ -209,8 +209,6 @@ class Tusk(nn.Module):
         }
         if clustering:
             losses["clustering"] = clustering * self.regularizer.descriptor_loss(descriptors)
-        if self.equivariant_features == "unit":
-            features = self.normalise.maps(features)
         for name, weight, maps in (
             ("heatmap_equivariance", self.heatmap_equivariance, heatmap),
             ("feature_equivariance", self.feature_equivariance, features),
@@ -230,10 +228,13 @@ class Tusk(nn.Module):
         return first, apply_warp(first, again, self.task.border), again
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
-        """Return features, score maps and keypoints with unit descriptors."""
+        """Return the features that are to be equivariant, score maps and unit descriptors."""
         features = self.encoder(images)
         keypoints, heatmap = self.head(features)
-        keypoints.descriptor = self.normalise(keypoints.descriptor)
+        centre = self.normalise.centre(keypoints.descriptor)
+        keypoints.descriptor = F.normalize(keypoints.descriptor - centre, dim=-1)
+        if self.equivariant_features == "unit":
+            features = F.normalize(features.float() - centre[:, None, None], dim=1)
         return features, heatmap, keypoints
 
     def _decode(self, keypoints: Keypoints) -> tuple[Tensor, Tensor | None]:

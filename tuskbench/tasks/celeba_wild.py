@@ -24,7 +24,7 @@ from tuskbench.contracts import (
 from tuskbench.data.cache import cached_arrays
 from tuskbench.data.face_sources import FaceSource, Source, resolve
 
-LANDMARKS = 5
+LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 EYES = (0, 1)
 GENERATOR_SEED = 2022
 # The largest face that is generated, by the image's area.
@@ -203,6 +203,7 @@ class CelebAWild(Task):
         test = self.split("test")
         found = list(predict("test"))
         metrics = score(rules, EYES, (self.split("labelled"), predict("labelled")), (test, found))
+        metrics.figures["landmark_names"] = np.array(LANDMARKS)
         if self.several_images and self.source_key() == "generated":
             self._cover(metrics, predict, test, found)
         return metrics

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tuskbench.errors import ConfigurationError
 from tuskbench_slots.grids import PositionEmbedding, linear_grid
 
 OUTPUTS = 4
@@ -32,6 +33,9 @@ class BroadcastDecoder(nn.Module):
         padded: pad convolutions with zeros; else the grid begins larger by what they cut off.
         output_kernel: side of the last convolution's kernel, odd.
         activation: makes the non-linearity after every hidden layer.
+
+    Raises:
+        ConfigurationError: if the kernel is even or there are fewer layers than upsamplings.
     """
 
     def __init__(
@@ -49,6 +53,11 @@ class BroadcastDecoder(nn.Module):
         activation: Callable[[], nn.Module] = nn.ReLU,
     ) -> None:
         super().__init__()
+        if kernel % 2 == 0:
+            raise ConfigurationError("decoder", "kernel", kernel, "an odd number")
+        if upsamplings > layers:
+            expected = f"at most {layers}, because there are no more layers for it"
+            raise ConfigurationError("decoder", "decoder_upsamplings", upsamplings, expected)
         self.size = size
         cut = 0 if padded else layers * (kernel - 1) + output_kernel - 1
         rows, columns = (-(-side // 2**upsamplings) + cut for side in size)

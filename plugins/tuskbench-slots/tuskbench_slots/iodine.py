@@ -13,7 +13,6 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from tuskbench.contracts import TaskInfo
-from tuskbench.errors import ConfigurationError
 from tuskbench.ops.alpha import composite
 from tuskbench_slots.broadcast_decoder import BroadcastDecoder
 from tuskbench_slots.grids import cosine_grid, linear_grid
@@ -94,8 +93,6 @@ class Iodine(SlotSystem):
             task, learning_rate=learning_rate, decay=decay, gradient_norm=gradient_norm, **shared
         )
         size = task.image_size
-        if kernel % 2 == 0:
-            raise ConfigurationError(type(self).__name__, "kernel", kernel, "an odd number")
         self.latents, self.iterations, self.beta1 = latents, iterations, beta1
         pixel = logistic_log_prob if likelihood == "logistic" else normal_log_prob
         self.pixel_log_prob = partial(pixel, scale=scale)

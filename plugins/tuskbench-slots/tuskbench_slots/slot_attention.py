@@ -65,23 +65,17 @@ class SlotAttentionSystem(SlotSystem):
         **shared: Any,
     ) -> None:
         super().__init__(task, warmup=warmup, decay=decay, **shared)
-        for name, value, most in (
-            ("encoder_downsamplings", encoder_downsamplings, encoder_layers),
-            ("decoder_upsamplings", decoder_upsamplings, decoder_layers),
-        ):
-            if value > most:
-                expected = f"at most {most}, because there are no more layers for it"
-                raise ConfigurationError(type(self).__name__, name, value, expected)
-        if kernel % 2 == 0:
-            raise ConfigurationError(type(self).__name__, "kernel", kernel, "an odd number")
+        if encoder_downsamplings > encoder_layers:
+            expected = f"at most {encoder_layers}, because there are no more layers for it"
+            name = "encoder_downsamplings"
+            raise ConfigurationError(type(self).__name__, name, encoder_downsamplings, expected)
         self.slot_size = slot_size
-        self.encoder = Encoder(
-            task.image_size, width, kernel, encoder_layers, encoder_downsamplings
-        )
+        size = task.image_size
+        self.encoder = Encoder(size, width, kernel, encoder_layers, encoder_downsamplings)
         self.attention = SlotAttention(width, slot_size, hidden, iterations)
         self.decoder = BroadcastDecoder(
             slot_size,
-            task.image_size,
+            size,
             width=decoder_width or width,
             layers=decoder_layers,
             kernel=kernel,

@@ -17,7 +17,6 @@ from tuskbench.data.generators.faces.people import draw_looks, draw_poses, draw_
 from tuskbench.data.generators.faces.placement import Placement, place_one, place_several
 
 CHUNK = 32
-LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 
 
 @dataclass(frozen=True)

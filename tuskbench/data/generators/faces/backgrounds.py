@@ -15,13 +15,15 @@ KINDS = 5
 POLYGONS = 5
 DISTRACTORS = 2
 SATURATION = 0.55
+# Backgrounds are calmer than what is before them, as those of portraits, out of focus, are.
+CONTRAST = 0.2
 
 
 def draw_backgrounds(draws: Draws, size: int) -> Tensor:
     """Return images [N, 3, size, size] in [0, 1]; no picture depends on the others."""
     kind = draws.integer("kind", KINDS)[:, None, None, None]
-    colours = _muted(draws.uniform("colours", 2, 3))[..., None, None]
-    first, second = colours.unbind(1)
+    first = _muted(draws.uniform("first", 3, low=0.2, high=0.8))[..., None, None]
+    second = first + CONTRAST * draws.uniform("second", 3, 1, 1, low=-1.0)
     x, y = _grid(size, first)
     clouds = _noise(draws, "clouds", 4, size)
     texture = _noise(draws, "texture", 14, size)
@@ -32,10 +34,10 @@ def draw_backgrounds(draws: Draws, size: int) -> Tensor:
     stripes = (0.5 + 2 * (2 * pi * wave * along_angle).sin())[:, None].clamp(0, 1)
     mixed = torch.where(kind == 2, texture, torch.where(kind == 3, stripes, gradient))
     image = torch.lerp(first, second, mixed.expand(-1, 3, -1, -1))
-    image = torch.where(kind == 1, clouds, image)
+    image = torch.where(kind == 1, first + CONTRAST * (2 * clouds - 1), image)
     image = torch.where(kind == 4, _polygons(draws, image, x, y), image)
     # Nothing in a photograph is of one colour throughout.
-    image = image + 0.25 * (clouds - 0.5)
+    image = image + 0.4 * CONTRAST * (2 * clouds - 1)
     return _distract(draws, image, x, y).clamp(0, 1)
 
 
@@ -62,7 +64,7 @@ def _polygons(draws: Draws, image: Tensor, x: Tensor, y: Tensor) -> Tensor:
     angle = draws.uniform("polygons/angle", POLYGONS, 1, 1, high=2 * pi)
     centre = draws.uniform("polygons/centre", POLYGONS, 2, 1, 1, low=-0.5, high=0.5)
     reach = draws.uniform("polygons/reach", POLYGONS, 3, 1, 1, low=0.05, high=0.3)
-    colour = _muted(draws.uniform("polygons/colour", POLYGONS, 3))[..., None, None]
+    shift = CONTRAST * draws.uniform("polygons/colour", POLYGONS, 3, 1, 1, low=-1.0)
     across, down = x[:, None] - centre[:, :, 0], y[:, None] - centre[:, :, 1]
     sides = [
         across * (angle + turn).cos() + down * (angle + turn).sin() - reach[:, :, side]
@@ -70,7 +72,7 @@ def _polygons(draws: Draws, image: Tensor, x: Tensor, y: Tensor) -> Tensor:
     ]
     inside = (0.5 - torch.stack(sides).amax(0) * image.shape[-1]).clamp(0, 1)
     for polygon in range(POLYGONS):
-        image = torch.lerp(image, colour[:, polygon], inside[:, polygon, None])
+        image = image + shift[:, polygon] * inside[:, polygon, None]
     return image
 
 

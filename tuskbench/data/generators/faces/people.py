@@ -114,7 +114,7 @@ def draw_looks(draws: Draws, faces: int) -> Looks:
         hair=_one_of(HAIR, draws, "hair", faces),
         iris=_one_of(IRIS, draws, "iris", faces),
         lips=skin + redness * (skin.new_tensor([0.66, 0.2, 0.22]) - skin),
-        cloth=draws.uniform("cloth", faces, 3, low=0.05, high=0.95),
+        cloth=draws.uniform("cloth", faces, 3, low=0.1, high=0.75),
         hat=draws.uniform("hat", faces, 3, low=0.05, high=0.95),
         light=light / light.norm(dim=-1, keepdim=True),
         ambient=draws.uniform("ambient", faces, low=0.3, high=0.65),
