@@ -121,7 +121,6 @@ class TestClevr6(DiscoveryConformance):
     settings: ClassVar[dict[str, Any]] = {
         "source": "generated",
         "canvas": 48,
-        "frame_height": 60,
         "shading": "flat",
         "train_images": 12,
         "test_images": 10,
