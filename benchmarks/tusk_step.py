@@ -2,8 +2,9 @@
 
 The plain way, written down here as the paper's text suggests it: the encoder runs again for
 every prototype step, each of the K keypoints gets a feature map of C channels before they are
-summed, the soft-argmax reads the whole map, and images are warped one by one. Both sides do the
-same work on the same sizes: U-Net of width 32, 80x80 pixels, K = 9, 8 pairs, 5 prototype steps.
+summed, the soft-argmax reads the whole map, images are warped one by one, the U-Nets upsample by
+`interpolate`, and denormal numbers stay as they are. Both sides do the same work on the same
+sizes: U-Net of width 32, 80x80 pixels, K = 9, 8 pairs, 5 prototype steps.
 
     python benchmarks/tusk_step.py [--repeats 3] [--width 32] [--size 80]
 """
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from tuskbench.contracts import Batch, Keypoints, TaskInfo
 from tuskbench.ops.peaks import top_peaks
+from tuskbench.ops.unet import UNet
 from tuskbench.ops.warp import apply_warp, random_warp_grid
 from tuskbench.systems.tusk import Tusk
 from tuskbench.tasks.mnist_hard import WARPS
@@ -68,7 +70,7 @@ class PlainTusk(Tusk):
         return torch.cat(first), torch.cat(second), grids
 
     def _encode_plainly(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
-        features = self.encoder(images)
+        features = plain_unet(self.encoder.network, images)
         with torch.autocast("cpu", enabled=False):
             heatmap = self.head.score(self.head.hidden(features).float())
         window = self.head.window
@@ -93,7 +95,21 @@ class PlainTusk(Tusk):
         maps = maps / maps.sum((-1, -2), keepdim=True).clamp_min(1e-12)
         values = keypoints.score[..., None] * keypoints.descriptor
         canvas = (maps[:, :, None] * values[..., None, None]).sum(1)
-        return self.decoder.network(canvas).float().sigmoid()
+        return plain_unet(self.decoder.network, canvas).float().sigmoid()
+
+
+def plain_unet(network: UNet, x: Tensor) -> Tensor:
+    """Run a U-Net with `interpolate` for its upsampling."""
+    skips: list[Tensor] = []
+    for level, block in enumerate(network.down):
+        x = block(network.pool(x) if level else x)
+        skips.append(x)
+    skips.pop()
+    for block in network.up:
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        x = block(torch.cat([x, skips.pop()], dim=1))
+    output: Tensor = network.last(x)
+    return output
 
 
 def images_a_second(
@@ -101,6 +117,7 @@ def images_a_second(
 ) -> float:
     """Return source images a second of the best of `repeats` training steps."""
     torch.manual_seed(0)
+    torch.set_flush_denormal(kind is not PlainTusk)
     task = TaskInfo("mnist-hard", (size, size), WARPS)
     system = kind(
         task,
@@ -131,7 +148,6 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     sizes = (options.width, options.size, options.pairs)
     plain = images_a_second(PlainTusk, *sizes, "32-true", options.repeats)
     rows = [["plain", "32-true", plain, 1.0]]

@@ -61,6 +61,93 @@ class TestMnistHard(TaskConformance):
         return Prediction(Keypoints(boxes[..., :2], score, label, F.one_hot(label, 10).float()))
 
 
+class TestCelebAWild(TaskConformance):
+    """An oracle detects every landmark, each as a prototype of its own."""
+
+    name = "celeba-wild"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 32,
+        "train_images": 12,
+        "labelled_images": 60,
+        "test_images": 16,
+        "several_images": 4,
+        "ridge": 0.0,
+    }
+    perfect: ClassVar[dict[str, float]] = {
+        "error": 0.0,
+        **{f"covered_{faces}": 1.0 for faces in (1, 2, 3, 4)},
+    }
+    tolerance = 1e-4
+
+    def oracle(self, split: Split) -> Prediction:
+        xy = split.targets["landmarks"].flatten(1, -2)
+        label = (torch.arange(xy.shape[1]) % 5).expand(len(xy), -1)
+        return Prediction(Keypoints(xy, torch.ones(label.shape), label))
+
+
+class DiscoveryConformance(TaskConformance):
+    """An oracle's masks are the true ones, and a prototype stands for all an object's values."""
+
+    perfect: ClassVar[dict[str, float]] = dict.fromkeys(
+        ("ari", "ari_all", "ari_more", "best_iou", "coverage", "shape", "colour"), 1.0
+    )
+
+    def oracle(self, split: Split) -> Prediction:
+        objects = split.targets["shape"].shape[1]
+        masks = F.one_hot(split.targets["masks"].long(), objects + 1).movedim(-1, 1).float()
+        label = sum(
+            value.clamp_min(0) * 100**place
+            for place, (name, value) in enumerate(sorted(split.targets.items()))
+            if name != "masks"
+        )
+        # The background is a keypoint that stands for nothing.
+        label = F.pad(label, (1, 0), value=10**6)
+        return Prediction(Keypoints(torch.zeros(*label.shape, 2), label * 0.0, label), masks)
+
+
+class TestTetrominoes(DiscoveryConformance):
+    name = "tetrominoes"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 40,
+        "train_images": 20,
+        "test_images": 10,
+    }
+
+
+class TestClevr6(DiscoveryConformance):
+    name = "clevr6"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 48,
+        "frame_height": 60,
+        "shading": "flat",
+        "train_images": 12,
+        "test_images": 10,
+    }
+    perfect: ClassVar[dict[str, float]] = {**DiscoveryConformance.perfect, "size": 1.0}
+
+
+class TestHuman36M(TaskConformance):
+    """An oracle names every joint, so that the regressor has only to copy."""
+
+    name = "h36m"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 32,
+        "train_images": 60,
+        "test_images": 20,
+        "ridge": 0.0,
+    }
+    perfect: ClassVar[dict[str, float]] = {"error": 0.0}
+
+    def oracle(self, split: Split) -> Prediction:
+        xy = split.targets["landmarks"]
+        label = torch.arange(xy.shape[1]).expand(len(xy), -1)
+        return Prediction(Keypoints(xy, torch.ones(label.shape), label))
+
+
 def _add_cases() -> None:
     """Make a test class of every built-in component that has none above."""
     written = {(case.kind, case.name) for case in globals().values() if _is_case(case)}

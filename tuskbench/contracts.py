@@ -54,12 +54,14 @@ class Prediction:
         masks: [B, K, H, W] soft segmentation, summing to 1 over K.
         reconstruction: [B, 3, H, W] in [0, 1].
         heatmap: [B, 1 or K, H, W] score maps in [0, 1].
+        layers: [B, K, 3, H, W] in [0, 1], the picture that each mask shows.
     """
 
     keypoints: Keypoints | None = None
     masks: Tensor | None = None
     reconstruction: Tensor | None = None
     heatmap: Tensor | None = None
+    layers: Tensor | None = None
 
 
 @dataclass
@@ -223,7 +225,7 @@ class Task(ABC):
 
     @abstractmethod
     def split(self, name: str) -> Split:
-        """Return the split `train` or `test`."""
+        """Return the split `train` or `test`, or another that the task's `evaluate` asks for."""
 
     @abstractmethod
     def evaluate(self, predict: Predict) -> Metrics:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from tuskbench.metrics.boxes import match_greedy, match_hungarian, square_iou
 
@@ -46,6 +47,33 @@ def test_hungarian_equals_brute_force(seed: int) -> None:
     assert len({k for k in match if k >= 0}) == len(found)
     best = max(map(value, permutations(range(4))))
     assert len(found) * 100 + sum(found) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("predictions", "objects"), [(9, 9), (5, 9), (12, 7)])
+@pytest.mark.parametrize("spread", [1.0, 4.0, 8.0])
+def test_matching_equals_a_loop_over_images(predictions: int, objects: int, spread: float) -> None:
+    random = np.random.default_rng(0)
+    truth = random.uniform(10, 40, (300, objects, 2))
+    chosen = random.integers(0, objects, (300, predictions))
+    xy = np.take_along_axis(truth, chosen[..., None], 1) + random.normal(
+        0, spread, (300, predictions, 2)
+    )
+    sides = random.uniform(16, 24, (300, objects)) * (random.random((300, objects)) < 0.9)
+    overlaps = square_iou(xy, 20.0, truth, sides)
+    hungarian, greedy = match_hungarian(overlaps), match_greedy(overlaps)
+    for iou, ours, in_order in zip(overlaps, hungarian, greedy, strict=True):
+        rows, columns = linear_sum_assignment(np.where(iou >= 0.5, 100 + iou, 0), maximize=True)
+        wanted = iou[rows, columns][iou[rows, columns] >= 0.5]
+        found = iou[ours[ours >= 0], np.flatnonzero(ours >= 0)]
+        # Boxes inside a larger one tie, so that several assignments may be the best.
+        assert len(found) == len(wanted) == len(set(ours[ours >= 0]))
+        assert found.sum() == pytest.approx(wanted.sum())
+        left = iou.copy()
+        for column, taken in enumerate(in_order):
+            best = left[:, column].argmax()
+            assert taken == (best if left[best, column] > 0.5 else -1)
+            if taken >= 0:
+                left[taken] = -1
 
 
 def test_greedy_takes_objects_in_order_and_consumes() -> None:

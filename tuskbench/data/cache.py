@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,44 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> Arrays:
     Raises:
         StoreError: if the cache folder cannot be written.
     """
+
+    def write(folder: Path) -> None:
+        for name, array in make().items():
+            np.save(folder / f"{name}.npy", array)
+
+    return _kept(key, write)
+
+
+def cached_chunks(key: str, count: int, make: Callable[[], Iterable[Arrays]]) -> Arrays:
+    """Return arrays like `cached_arrays`, made a chunk at a time and never whole in memory.
+
+    Args:
+        key: what they are kept under.
+        count: total length of the first dimension.
+        make: returns the chunks, in order.
+
+    Raises:
+        StoreError: if the cache folder cannot be written.
+    """
+
+    def write(folder: Path) -> None:
+        kept: dict[str, np.memmap] = {}
+        start = 0
+        for chunk in make():
+            for name, array in chunk.items():
+                if name not in kept:
+                    shape, path = (count, *array.shape[1:]), folder / f"{name}.npy"
+                    kept[name] = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
+                kept[name][start : start + len(array)] = array
+            start += len(next(iter(chunk.values())))
+        assert start == count, f"{start} of {count} were made"
+        for values in kept.values():
+            values.flush()
+
+    return _kept(key, write)
+
+
+def _kept(key: str, write: Callable[[Path], None]) -> Arrays:
     folder = cache_root() / key
     if folder.is_dir():
         return _read(folder)
@@ -33,7 +71,7 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> Arrays:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.is_dir():
-                _write(folder, make())
+                _write(folder, write)
     except OSError as error:
         problem = f"cannot keep generated data here ({error.strerror or error})"
         raise StoreError(folder.parent, problem) from error
@@ -45,11 +83,10 @@ def _read(folder: Path) -> Arrays:
     return {file.stem: np.load(file, mmap_mode="c") for file in sorted(folder.glob("*.npy"))}
 
 
-def _write(folder: Path, arrays: Arrays) -> None:
+def _write(folder: Path, write: Callable[[Path], None]) -> None:
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        for name, array in arrays.items():
-            np.save(partial / f"{name}.npy", array)
+        write(partial)
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

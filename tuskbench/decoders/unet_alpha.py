@@ -27,6 +27,7 @@ class UNetAlphaDecoder(nn.Module):
     """
 
     version = "1"
+    provides = frozenset({"masks"})
 
     def __init__(
         self,
@@ -46,6 +47,14 @@ class UNetAlphaDecoder(nn.Module):
         Raises:
             ConfigurationError: if a side of `size` cannot be halved often enough.
         """
+        return composite(*self.layers(keypoints, size))
+
+    def layers(self, keypoints: Keypoints, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Decode to what is blended: pictures [B, K, 3, H, W] in [0, 1], logits [B, K, 1, H, W].
+
+        Raises:
+            ConfigurationError: if a side of `size` cannot be halved often enough.
+        """
         self.check_size(size)
         assert keypoints.descriptor is not None
         values = keypoints.score[..., None] * keypoints.descriptor
@@ -53,8 +62,8 @@ class UNetAlphaDecoder(nn.Module):
         canvas = splat(
             keypoints.xy.flatten(0, 1)[:, None], values.flatten(0, 1)[:, None], size, self.variance
         )
-        layers = self.network(canvas).float().unflatten(0, (batch, count))
-        return composite(layers[:, :, :3].sigmoid(), layers[:, :, 3:])
+        decoded = self.network(canvas).float().unflatten(0, (batch, count))
+        return decoded[:, :, :3].sigmoid(), decoded[:, :, 3:]
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `ConfigurationError` unless (height, width) can be halved often enough."""

@@ -25,14 +25,28 @@ def square_iou(
     """
     side = np.broadcast_to(np.asarray(sides, np.float64), centres.shape[:2])[:, :, None]
     other = np.asarray(true_sides, np.float64)[:, None, :]
-    offset = np.abs(centres[:, :, None].astype(np.float64) - true_centres[:, None])
-    overlap = np.clip((side + other)[..., None] / 2 - offset, 0, None)
-    overlap = np.minimum(overlap, np.minimum(side, other)[..., None])
-    intersection = overlap.prod(-1)
+    reach, smaller = (side + other) / 2, np.minimum(side, other)
+    x, y = (
+        _overlap(centres[..., axis], true_centres[..., axis], reach, smaller) for axis in (0, 1)
+    )
+    intersection = np.multiply(x, y, out=x)
     union = np.square(side) + np.square(other) - intersection
     iou: NDArray[np.float64] = np.zeros(union.shape)
     np.divide(intersection, union, out=iou, where=union > 0)
     return iou
+
+
+def _overlap(
+    centre: Floats, true_centre: Floats, reach: NDArray[np.float64], smaller: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how long intervals overlap, [N, K, G], from centres [N, K] and [N, G].
+
+    In place: at this size passes over memory are what takes time.
+    """
+    gap = centre.astype(np.float64)[:, :, None] - true_centre[:, None]
+    np.abs(gap, out=gap)
+    np.subtract(reach, gap, out=gap)
+    return np.clip(gap, 0, smaller, out=gap)
 
 
 def match_hungarian(iou: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int64]:

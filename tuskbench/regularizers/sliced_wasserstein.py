@@ -12,9 +12,6 @@ from torch import Tensor
 from tuskbench.contracts import Faithful
 from tuskbench.regularizers.prototypes import Prototypes
 
-# Factor on the channel-averaged squared distance in the official clustering loss.
-SHARPNESS = 20.0
-
 
 class SlicedWasserstein(Prototypes):
     """Prototypes follow the descriptors' distribution; descriptors gather around them.
@@ -29,10 +26,12 @@ class SlicedWasserstein(Prototypes):
         prototypes: M, number of prototypes.
         projections: number of random directions.
         noise: standard deviation of the mixture's modes, per dimension; 1/50 in the code.
+        sharpness: factor on the channel-averaged squared distance in the code's L_km; 20 in the
+            code. The sharper, the more of its gradient goes to descriptors between prototypes.
         smoothing: constant part of the weight given to every prototype; 0.01 in the code.
         faithful_to: distance and average of the losses. "paper": plain distance in L_km, mean
-            over directions in L_sw; "code": squared distance averaged over channels times 20,
-            sum over directions.
+            over directions in L_sw; "code": squared distance averaged over channels times
+            `sharpness`, sum over directions.
     """
 
     version = "1"
@@ -45,12 +44,13 @@ class SlicedWasserstein(Prototypes):
         prototypes: Annotated[int, Ge(1)] = 10,
         projections: Annotated[int, Ge(1)] = 100,
         noise: Annotated[float, Ge(0)] = 0.02,
+        sharpness: Annotated[float, Gt(0)] = 20.0,
         smoothing: Annotated[float, Gt(0)] = 0.01,
         faithful_to: Faithful = "code",
     ) -> None:
         super().__init__(channels, prototypes)
         self.projections, self.noise, self.smoothing = projections, noise, smoothing
-        self.faithful_to = faithful_to
+        self.sharpness, self.faithful_to = sharpness, faithful_to
 
     def descriptor_loss(self, descriptors: Tensor) -> Tensor:
         """Return L_km for unit-length descriptors [N, C]; the prototypes get no gradient.
@@ -62,7 +62,7 @@ class SlicedWasserstein(Prototypes):
         if self.faithful_to == "paper":
             distance = (squared + 1e-12).sqrt()
         else:
-            distance = squared * (SHARPNESS / descriptors.shape[-1])
+            distance = squared * (self.sharpness / descriptors.shape[-1])
         return -F.log_softmax(-distance, dim=-1).amax(-1).mean()
 
     def prototype_loss(self, descriptors: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuskbench.report import text
+from tuskbench.report.overall import overall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,11 @@ def write(tables: Sequence[Table], format: str) -> str:
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Return tables as Markdown that reads well as plain text too."""
-    return "\n\n".join(_markdown(table) for table in tables) + "\n"
+    """Return tables as Markdown that reads well as plain text too.
+
+    A sweep over several tasks gets one more table over all of them.
+    """
+    return "\n\n".join([*(_markdown(table) for table in tables), *overall(tables)]) + "\n"
 
 
 def latex(tables: Sequence[Table]) -> str:

@@ -24,10 +24,12 @@ from tuskbench.contracts import (
     RegularizerChoice,
     TaskInfo,
 )
+from tuskbench.ops.alpha import composite
+from tuskbench.ops.unit_sphere import UnitSphere
 from tuskbench.ops.warp import apply_warp, random_warp_grid
 
-# How many descriptors the prototypes' k-means start looks at.
-RECENT = 2048
+# How many descriptors k-means looks at, at most, and from how many steps, to place prototypes.
+RECENT, COLLECTED_STEPS = 4096, 32
 
 
 class Tusk(nn.Module):
@@ -52,6 +54,8 @@ class Tusk(nn.Module):
         clustering_weight: weight of the regularizer's descriptor loss.
         heatmap_equivariance: weight of the equivariance of the score map.
         feature_equivariance: weight of the equivariance of the features.
+        equivariant_features: "raw" as in the code, or "unit": centred and normalised as the
+            descriptors are. Raw features shrink under the loss, which only seems to satisfy it.
         centred: subtract the mean descriptor before normalising to unit length.
         learning_rate: of Adam for encoder, head and decoder.
         prototype_learning_rate: of Adam (0.5, 0.999) for the prototypes.
@@ -60,9 +64,12 @@ class Tusk(nn.Module):
             by k-means then and trained from there. 0 follows the paper. Without a clustering
             weight there is nothing to wait for: the prototypes are trained from the start.
         clustering_ramp: share of training over which the clustering weight rises.
+        placements: how often k-means places the prototypes where clustering starts late: at its
+            start, and again at equal distances within the ramp, while clustering parts the
+            descriptors better than the first k-means could.
     """
 
-    version = "1"
+    version = "2"
     provides = frozenset({"keypoints"})
     supervision = "none"
     recent: Tensor
@@ -83,12 +90,14 @@ class Tusk(nn.Module):
         clustering_weight: Annotated[float, Ge(0)] = 0.01,
         heatmap_equivariance: Annotated[float, Ge(0)] = 0.01,
         feature_equivariance: Annotated[float, Ge(0)] = 100.0,
+        equivariant_features: Literal["raw", "unit"] = "raw",
         centred: bool = False,
         learning_rate: Annotated[float, Gt(0)] = 1e-3,
         prototype_learning_rate: Annotated[float, Gt(0)] = 0.1,
         schedule: Literal["constant", "cosine"] = "constant",
         clustering_start: Annotated[float, Ge(0)] = 0.0,
         clustering_ramp: Annotated[float, Ge(0)] = 0.0,
+        placements: Annotated[int, Ge(1)] = 1,
     ) -> None:
         super().__init__()
         self.task = task
@@ -116,10 +125,11 @@ class Tusk(nn.Module):
         self.clustering_weight = clustering_weight
         self.heatmap_equivariance = heatmap_equivariance
         self.feature_equivariance = feature_equivariance
+        self.equivariant_features = equivariant_features
         self.learning_rate = learning_rate
         self.prototype_learning_rate = prototype_learning_rate
         self.schedule, self.clustering_start = schedule, clustering_start
-        self.clustering_ramp = clustering_ramp
+        self.clustering_ramp, self.placements = clustering_ramp, placements
         self.total_steps = 0
         self.register_buffer("recent", torch.zeros(RECENT, channels))
 
@@ -143,8 +153,9 @@ class Tusk(nn.Module):
         """Train once on the batch, as pairs of warped images; return the losses."""
         self._schedule(step)
         descriptors, losses = self._losses(batch, self._clustering_weight(step))
-        self._place_prototypes(descriptors.detach(), step)
-        joint = self.strategy == "joint" and self.prototype_optimizer is not None
+        self._place_prototypes(batch.images, step)
+        waiting = step < self._first_clustering_step()
+        joint = self.strategy == "joint" and self.prototype_optimizer and not waiting
         if joint:
             losses["prototypes"] = self.regularizer.prototype_loss(descriptors)
         self.network_optimizer.zero_grad(set_to_none=True)
@@ -154,21 +165,36 @@ class Tusk(nn.Module):
         self.network_optimizer.step()
         if joint and self.prototype_optimizer:
             self.prototype_optimizer.step()
-        elif step >= self._first_clustering_step():
+        elif not waiting:
             losses["prototypes"] = self._train_prototypes(descriptors.detach())
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _place_prototypes(self, descriptors: Tensor, step: int) -> None:
-        """Collect recent descriptors until clustering starts late, then start from them."""
+    def _place_prototypes(self, images: Tensor, step: int) -> None:
+        """Where clustering starts late, collect descriptors and let k-means start from them.
+
+        They are those of images as they are, which form clearer clusters than warped ones.
+        """
+        for placement in self._placement_steps():
+            if 0 <= placement - step < COLLECTED_STEPS:
+                self._collect(images)
+            if step == placement and (self.prototype_steps or self.strategy == "joint"):
+                self.regularizer.initialise(self.recent[self.recent.any(-1)])
+
+    @torch.no_grad()
+    def _collect(self, images: Tensor) -> None:
+        self.eval()
+        _, _, keypoints = self._encode(images)
+        self.train()
+        assert keypoints.descriptor is not None
+        new = keypoints.descriptor.flatten(0, 1)[:RECENT]
+        self.recent.copy_(torch.cat([new, self.recent[: RECENT - len(new)]]))
+
+    def _placement_steps(self) -> list[int]:
+        """Return the steps at which k-means places the prototypes: none from step 0 on."""
         start = self._first_clustering_step()
-        if step < start:
-            kept = (
-                self.recent[: -len(descriptors)] if len(descriptors) < RECENT else self.recent[:0]
-            )
-            self.recent.copy_(torch.cat([descriptors[:RECENT], kept]))
-        elif step == start and start and (self.prototype_steps or self.strategy == "joint"):
-            seen = self.recent[self.recent.any(-1)]
-            self.regularizer.initialise(torch.cat([descriptors, seen]))
+        ramp = self.clustering_ramp * self.total_steps
+        steps = (start + round(ramp * part / self.placements) for part in range(self.placements))
+        return sorted(set(steps)) if start else []
 
     def _losses(self, batch: Batch, clustering: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return unit descriptors [2BK, C] of a warped pair and the networks' weighted losses."""
@@ -202,17 +228,24 @@ class Tusk(nn.Module):
         return first, apply_warp(first, again, self.task.border), again
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
-        """Return features, score maps and keypoints with unit descriptors."""
+        """Return the features that are to be equivariant, score maps and unit descriptors."""
         features = self.encoder(images)
         keypoints, heatmap = self.head(features)
-        keypoints.descriptor = self.normalise(keypoints.descriptor)
+        centre = self.normalise.centre(keypoints.descriptor)
+        keypoints.descriptor = F.normalize(keypoints.descriptor - centre, dim=-1)
+        if self.equivariant_features == "unit":
+            features = F.normalize(features.float() - centre[:, None, None], dim=1)
         return features, heatmap, keypoints
 
     def _decode(self, keypoints: Keypoints) -> tuple[Tensor, Tensor | None]:
-        quantized = self.regularizer.quantize(keypoints.descriptor)
-        seen = Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
-        decoded: tuple[Tensor, Tensor | None] = self.decoder(seen, self.task.image_size)
+        seen, size = self._seen(keypoints), self.task.image_size
+        decoded: tuple[Tensor, Tensor | None] = self.decoder(seen, size)
         return decoded
+
+    def _seen(self, keypoints: Keypoints) -> Keypoints:
+        """Return the keypoints as the decoder sees them."""
+        quantized = self.regularizer.quantize(keypoints.descriptor)
+        return Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
 
     def _train_prototypes(self, descriptors: Tensor) -> Tensor:
         """Take the prototype steps of one iteration; return the last loss."""
@@ -261,9 +294,12 @@ class Tusk(nn.Module):
     def predict(self, images: Tensor) -> Prediction:
         """Detect, label and decode images [B, 3, H, W] in [0, 1]."""
         _, heatmap, keypoints = self._encode(images)
-        decoded, masks = self._decode(keypoints)
         if keypoints.label is None:
             keypoints.label = self.regularizer.assign(keypoints.descriptor)
+        if hasattr(self.decoder, "layers"):
+            layers, alphas = self.decoder.layers(self._seen(keypoints), self.task.image_size)
+            return Prediction(keypoints, *composite(layers, alphas)[::-1], heatmap, layers)
+        decoded, masks = self._decode(keypoints)
         return Prediction(keypoints, masks, decoded, heatmap)
 
     @torch.no_grad()
@@ -280,29 +316,3 @@ class Tusk(nn.Module):
         )
         images, _ = self.decoder(keypoint, self.task.image_size)
         return {"prototypes": prototypes, "prototype_images": images}
-
-
-class UnitSphere(nn.Module):
-    """Scale descriptors to unit length, after subtracting their mean where asked to.
-
-    The features of a young network share a large common part, so that unit descriptors lie
-    close together; without it they spread over the sphere. Training uses the batch's mean,
-    inference a running one.
-    """
-
-    mean: Tensor
-
-    def __init__(self, channels: int, centred: bool, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.centred, self.momentum = centred, momentum
-        self.register_buffer("mean", torch.zeros(channels))
-
-    def forward(self, descriptors: Tensor) -> Tensor:
-        """Normalise [B, K, C] over C."""
-        if self.centred:
-            mean = self.mean
-            if self.training:
-                mean = descriptors.mean((0, 1))
-                self.mean.lerp_(mean.detach(), self.momentum)
-            descriptors = descriptors - mean
-        return F.normalize(descriptors, dim=-1)

@@ -1,4 +1,4 @@
-"""Figures of a results folder: t-SNE of descriptors, detections, prototypes."""
+"""Figures of a results folder: t-SNE of descriptors, detections, masks, prototypes, landmarks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,15 @@ def _draw_table(store: Store, table: Table, folder: Path, warn: Warn) -> list[Pa
 def _draw_rows(
     store: Store, table: Table, rows: Sequence[Row], folder: Path, suffix: str, warn: Warn
 ) -> list[Path]:
-    from tuskbench.report.figures import clusters, detections, prototypes
+    from tuskbench.report.figures import (
+        clusters,
+        detections,
+        landmark_errors,
+        landmarks,
+        prototypes,
+        segmentation,
+        several_faces,
+    )
 
     arrays, digests = _read(store, rows, warn)
     if not arrays:
@@ -87,6 +95,10 @@ def _draw_rows(
         "clusters": clusters.draw,
         "detections": detections.draw,
         "prototypes": prototypes.draw,
+        "segmentation": segmentation.draw,
+        "landmarks": landmarks.draw,
+        "landmark_errors": landmark_errors.draw,
+        "several_faces": several_faces.draw,
     }
     paths = []
     for name, draw in drawings.items():

@@ -1,0 +1,1 @@
+"""Unsupervised landmark detection with one map a landmark, as plugins of tuskbench."""

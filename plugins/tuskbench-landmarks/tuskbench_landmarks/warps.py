@@ -1,0 +1,141 @@
+"""Random warps as maps of positions, so that images and landmarks move by the same rule.
+
+A warp tells where each position of the warped image comes from: warped(u) = image(warp(u)). A
+landmark found at u in the warped image therefore belongs at warp(u) in the image. Positions are
+half sides. Random numbers come from the CPU's default generator, so that a seed gives the same
+warps on every device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tuskbench.contracts import WarpSettings
+from tuskbench.ops.warp import apply_warp, thin_plate_spline
+from tuskbench_landmarks.coordinates import mesh
+
+Warp = Callable[[Tensor], Tensor]
+"""Positions [1 or B, N, 2] in the warped images to positions [B, N, 2] in the images."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Ranges of a random similarity.
+
+    Attributes:
+        rotation: standard deviation of the rotation, in radians.
+        scale: standard deviation of the scale's logarithm.
+        translation: half width of the uniform translation of either axis, in half sides.
+        shift: standard deviation of a normal translation of either axis, in half sides.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    translation: float = 0.0
+    shift: float = 0.0
+
+    def draw(self, batch: int, device: torch.device) -> Warp:
+        """Return a random similarity for each of `batch` images."""
+        angle, size = self.rotation * torch.randn(batch), torch.exp(self.scale * torch.randn(batch))
+        cosine, sine = size * torch.cos(angle), size * torch.sin(angle)
+        matrix = torch.stack([cosine, -sine, sine, cosine], -1).view(batch, 2, 2)
+        move = self.translation * (2 * torch.rand(batch, 1, 2) - 1)
+        move = move + self.shift * torch.randn(batch, 1, 2)
+        turned, moved = matrix.transpose(1, 2).to(device), move.to(device)
+        return lambda points: points @ turned + moved
+
+
+def control_grid(points: int) -> Tensor:
+    """Return a regular grid [1, points^2, 2] of control points over the image."""
+    return mesh((points, points), torch.device("cpu"))[None]
+
+
+def displaced_spline(batch: int, points: int, deviation: float, device: torch.device) -> Warp:
+    """Draw splines through a regular grid whose points are displaced.
+
+    Args:
+        batch: number of images.
+        points: control points along each axis.
+        deviation: standard deviation of their displacement, in half sides.
+        device: where the warp is computed.
+    """
+    start = control_grid(points)
+    moved = (start + deviation * torch.randn(batch, points**2, 2)).to(device)
+    start = start.to(device)
+    return lambda places: thin_plate_spline(start, moved, places)
+
+
+def weighted_spline(
+    batch: int, points: int, deviations: tuple[float, float], device: torch.device
+) -> Warp:
+    """Draw splines by the weights of their kernels rather than by displacements.
+
+    Weights are N times the first deviation plus, for half of them, N' times the second (Jakab
+    et al. 2018, official code); the kernel is r^2 log r^2 with r in half sides.
+    """
+    first, second = deviations
+    shape = (batch, points**2, 2)
+    chosen = (torch.rand(shape) > 0.5).float()
+    weights = first * torch.randn(shape) + second * chosen * torch.randn(shape)
+    weights, centres = weights.to(device), control_grid(points).to(device)
+
+    def warp(places: Tensor) -> Tensor:
+        squared = (places[:, :, None] - centres[:, None]).square().sum(-1)
+        return places + torch.xlogy(squared, squared) @ weights
+
+    return warp
+
+
+def scattered_spline(
+    batch: int, control: Tensor, jitter: float, settings: WarpSettings, device: torch.device
+) -> Warp:
+    """Draw splines through jittered control points that are displaced, scaled, turned and moved.
+
+    The splines of Lorenz et al. 2019: those of `tuskbench.ops.warp`, which were made after them,
+    without points that hold the border.
+
+    Args:
+        batch: number of images.
+        control: [P, 2] control points.
+        jitter: half width of the control points' own displacement, in half sides.
+        settings: ranges; the scale's half width is absolute.
+        device: where the warp is computed.
+    """
+
+    def uniform(*shape: int) -> Tensor:
+        return 2 * torch.rand(*shape) - 1
+
+    start = control + jitter * uniform(batch, len(control), 2)
+    moved = start + settings.displacement * uniform(batch, len(control), 2)
+    centre, half_width = settings.scale
+    moved = moved * (centre + half_width * uniform(batch, 1, 2))
+    angle = settings.rotation * uniform(batch)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    turn = torch.stack([cosine, -sine, sine, cosine], -1).view(batch, 2, 2)
+    moved = moved @ turn.transpose(1, 2) + settings.offset * uniform(batch, 1, 2)
+    start, moved = start.to(device), moved.to(device)
+    return lambda places: thin_plate_spline(start, moved, places.expand(batch, -1, -1))
+
+
+def compose(outer: Warp, inner: Warp) -> Warp:
+    """Return the warp u -> outer(inner(u)): the image is warped by `outer`, then by `inner`."""
+    return lambda points: outer(inner(points))
+
+
+def move_points(points: Tensor, warp: Warp) -> Tensor:
+    """Return where landmarks [B, N, 2] of the warped images lie in the images, in 32 bits."""
+    with torch.autocast(points.device.type, enabled=False):
+        return warp(points.float())
+
+
+def warp_images(images: Tensor, warp: Warp, border: Literal["reflect"] | float) -> Tensor:
+    """Warp images [B, C, H, W]; outside lies their mirror image or a grey level."""
+    height, width = images.shape[-2:]
+    places = mesh((height, width), images.device)[None]
+    grid = move_points(places, warp)
+    return apply_warp(images, grid.view(-1, height, width, 2), border)

@@ -1,0 +1,97 @@
+"""Where the task h36m gets its people: Human3.6M in one of three layouts, or generated."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tuskbench.data.locations import data_root
+from tuskbench.data.readers.h36m import lmdis, official, tusk
+from tuskbench.errors import DataMissingError
+
+Source = Literal["auto", "tusk", "lmdis", "official", "generated"]
+Key = Literal["tusk", "lmdis", "official", "generated"]
+
+FOLDERS: Mapping[Key, str] = {
+    "tusk": tusk.FOLDER,
+    "lmdis": lmdis.FOLDER,
+    "official": official.FOLDER,
+}
+TITLES: Mapping[Key, str] = {
+    "tusk": "Human3.6M (TUSK's crops)",
+    "lmdis": "Human3.6M (lmdis-rep's frames)",
+    "official": "Human3.6M (official files)",
+    "generated": "Human3.6M (generated)",
+}
+
+
+@dataclass(frozen=True)
+class PeopleSource:
+    """A resolved source.
+
+    Attributes:
+        key: which one.
+        folder: where its files lie; None for generated people.
+    """
+
+    key: Key
+    folder: Path | None
+
+    def fingerprint(self) -> str:
+        """Return a hash of the files: of lists and poses, or of all names.
+
+        Raises:
+            DataMissingError: if one is not there.
+        """
+        digest = hashlib.sha256(self.key.encode())
+        if self.folder is None:
+            return digest.hexdigest()
+        if self.key == "tusk":
+            for path in tusk.files(self.folder):
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+        else:
+            # Too many files to read them all before anything runs.
+            digest.update("\n".join(self._names()).encode())
+        return digest.hexdigest()
+
+    def _names(self) -> list[str]:
+        assert self.folder is not None
+        both = ("train", "test")
+        if self.key == "lmdis":
+            return [name for split in both for name in lmdis.listed(self.folder, split, "lmdis")]
+        found = [c for split in both for c in official.clips(self.folder, split, "lmdis")]
+        paths = [path for clip in found for path in (clip.poses, clip.video, clip.masks)]
+        return [f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in paths]
+
+    def check(self) -> None:
+        """Raise `DataMissingError` unless the files are there."""
+        if self.folder is None:
+            return
+        if self.key == "tusk":
+            tusk.files(self.folder)
+        else:
+            self._names()
+
+
+def resolve(source: Source) -> PeopleSource:
+    """Decide which source is used; "auto" takes the first one that is there, else generates.
+
+    Raises:
+        DataMissingError: if the files of the source asked for are not there.
+    """
+    choices = [PeopleSource(key, data_root() / folder) for key, folder in FOLDERS.items()]
+    if source == "generated":
+        return PeopleSource("generated", None)
+    for choice in choices:
+        if source in ("auto", choice.key):
+            try:
+                choice.check()
+                return choice
+            except DataMissingError:
+                if source != "auto":
+                    raise
+    return PeopleSource("generated", None)

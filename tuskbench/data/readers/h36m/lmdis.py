@@ -1,0 +1,126 @@
+"""Human3.6M as Zhang et al. (CVPR 2018, `lmdis-rep`) pass it on, and most later papers read it.
+
+For every subject k, clip and frame: `S{k}/WithBackground/<clip>/<frame>.jpg` (128x128),
+`S{k}/BackgroudMask/<clip>/<frame>.png` (spelled so) and `S{k}/Landmarks/<clip>/<frame>.mat` with
+`keypoints_2d` [32, 2] in fractions of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tuskbench.data.human36m import ACTIONS, JOINTS, SUBJECTS, Subjects, in_test
+from tuskbench.data.readers.h36m.frames import (
+    REGISTER,
+    Frames,
+    read_picture,
+    spread,
+    to_landmarks,
+)
+from tuskbench.errors import DataFormatError, DataMissingError
+
+FOLDER = "h36m_lmdis"
+PICTURES, MASKS, LANDMARKS = "WithBackground", "BackgroudMask", "Landmarks"
+VARIABLE = "keypoints_2d"
+QUALITY = 95
+
+
+def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
+    """Return the frames `S{k}/<clip>/<frame>` of a split, of the six actions, in order.
+
+    Raises:
+        DataMissingError: if a subject of the split has no frames.
+    """
+    frames: list[str] = []
+    for subject in SUBJECTS:
+        if in_test(subject, subjects) != (split == "test"):
+            continue
+        pictures = folder / subject / PICTURES
+        mine = sorted(
+            f"{subject}/{file.parent.name}/{file.stem}"
+            for file in pictures.glob("*/*.jpg")
+            if file.parent.name.startswith(ACTIONS)
+        )
+        if not mine:
+            remedy = f"ask the authors of lmdis-rep for their frames; {REGISTER}"
+            raise DataMissingError("h36m", f"expected {pictures}/<clip>/<frame>.jpg", remedy)
+        frames += mine
+    return frames
+
+
+def read(
+    folder: Path, split: str, subjects: Subjects, size: int, count: int, background: float
+) -> Frames:
+    """Return a split's images, their background replaced, and landmarks.
+
+    Args:
+        folder: the folder of `S1`, `S5`, ...
+        split: `train` or `test`.
+        subjects: who is in the test split.
+        size: side of the images returned.
+        count: at most so many, evenly spread.
+        background: grey level in [0, 1] where the mask is 0; 0.5 in lmdis-rep.
+
+    Raises:
+        DataMissingError: if a subject has no frames.
+        DataFormatError: if an image, mask or landmark file is missing or damaged.
+    """
+    frames = spread(listed(folder, split, subjects), count)
+    images = np.empty((len(frames), 3, size, size), np.uint8)
+    fractions = np.empty((len(frames), len(JOINTS), 2))
+    for image, pose, frame in zip(images, fractions, frames, strict=True):
+        subject, clip, name = frame.split("/")
+        place = folder / subject
+        picture = read_picture(place / PICTURES / clip / f"{name}.jpg", "RGB", size)
+        mask = read_picture(place / MASKS / clip / f"{name}.png", "L", size)[..., None] / 255
+        seen = picture * mask + 255 * background * (1 - mask)
+        image[:] = np.round(seen).astype(np.uint8).transpose(2, 0, 1)
+        pose[:] = _read_pose(place / LANDMARKS / clip / f"{name}.mat")
+    return Frames(images, to_landmarks(fractions, size))
+
+
+def _read_pose(file: Path) -> NDArray[np.floating]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        pose = np.asarray(loadmat(file)[VARIABLE], np.float64)
+    except (OSError, ValueError, KeyError, NotImplementedError, MatReadError) as error:
+        raise DataFormatError(file, f"cannot be read as landmarks ({error})") from error
+    if pose.shape != (len(JOINTS), 2):
+        raise DataFormatError(file, f"expected {VARIABLE} [32, 2], found shape {pose.shape}")
+    return pose
+
+
+def write(
+    folder: Path,
+    names: Iterable[str],
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    fractions: NDArray[np.floating],
+) -> None:
+    """Write images in this layout.
+
+    Args:
+        folder: where; made if it is not there.
+        names: [N] `S{k}/<clip>/<frame>`.
+        images: [N, 3, S, S].
+        masks: [N, S, S], 255 where the person is.
+        fractions: [N, 32, 2] joints as fractions of the image from its corner.
+    """
+    from scipy.io import savemat
+
+    for name, image, mask, pose in zip(names, images, masks, fractions, strict=True):
+        subject, clip, frame = name.split("/")
+        place = {part: folder / subject / part / clip for part in (PICTURES, MASKS, LANDMARKS)}
+        for path in place.values():
+            path.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image.transpose(1, 2, 0))
+        picture.save(place[PICTURES] / f"{frame}.jpg", quality=QUALITY)
+        Image.fromarray(mask).save(place[MASKS] / f"{frame}.png")
+        savemat(place[LANDMARKS] / f"{frame}.mat", {VARIABLE: pose})

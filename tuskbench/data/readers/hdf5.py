@@ -1,0 +1,53 @@
+"""The HDF5 layout of TUSK's authors: a group a feature, a data set a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tuskbench.errors import DataFormatError
+
+# Names of data sets are record numbers of so many digits.
+DIGITS = 6
+
+
+def read_features(path: Path, start: int = 0) -> Iterator[dict[str, NDArray]]:
+    """Yield the features of every scene from number `start`, in the order of their keys.
+
+    Raises:
+        DataFormatError: if the file is damaged or of another layout.
+    """
+    with _opened(path) as file:
+        groups = {name: group for name, group in file.items() if isinstance(group, h5py.Group)}
+        if "image" not in groups:
+            raise DataFormatError(path, "no group 'image' as TUSK's authors have it")
+        for key in sorted(groups["image"])[start:]:
+            missing = [name for name, group in groups.items() if key not in group]
+            if missing:
+                raise DataFormatError(path, f"scene {key} lacks {', '.join(missing)}")
+            yield {name: np.asarray(group[key]) for name, group in groups.items()}
+
+
+def has(path: Path, attribute: str) -> bool:
+    """Return whether the file has that attribute.
+
+    Raises:
+        DataFormatError: if the file is damaged.
+    """
+    with _opened(path) as file:
+        return attribute in file.attrs
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error).partition("(")[2].rstrip(")") or str(error)
+        raise DataFormatError(path, f"cannot be read as HDF5 ({reason})") from error
