@@ -86,6 +86,48 @@ class TestCelebAWild(TaskConformance):
         return Prediction(Keypoints(xy, torch.ones(label.shape), label))
 
 
+class DiscoveryConformance(TaskConformance):
+    """An oracle's masks are the true ones, and a prototype stands for all an object's values."""
+
+    perfect: ClassVar[dict[str, float]] = dict.fromkeys(
+        ("ari", "ari_all", "ari_more", "best_iou", "coverage", "shape", "colour"), 1.0
+    )
+
+    def oracle(self, split: Split) -> Prediction:
+        objects = split.targets["shape"].shape[1]
+        masks = F.one_hot(split.targets["masks"].long(), objects + 1).movedim(-1, 1).float()
+        label = sum(
+            value.clamp_min(0) * 100**place
+            for place, (name, value) in enumerate(sorted(split.targets.items()))
+            if name != "masks"
+        )
+        # The background is a keypoint that stands for nothing.
+        label = F.pad(label, (1, 0), value=10**6)
+        return Prediction(Keypoints(torch.zeros(*label.shape, 2), label * 0.0, label), masks)
+
+
+class TestTetrominoes(DiscoveryConformance):
+    name = "tetrominoes"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 40,
+        "train_images": 20,
+        "test_images": 10,
+    }
+
+
+class TestClevr6(DiscoveryConformance):
+    name = "clevr6"
+    settings: ClassVar[dict[str, Any]] = {
+        "source": "generated",
+        "canvas": 48,
+        "shading": "flat",
+        "train_images": 12,
+        "test_images": 10,
+    }
+    perfect: ClassVar[dict[str, float]] = {**DiscoveryConformance.perfect, "size": 1.0}
+
+
 class TestHuman36M(TaskConformance):
     """An oracle names every joint, so that the regressor has only to copy."""
 

@@ -24,16 +24,24 @@ def generate(
     index: NDArray[np.int64],
     *,
     size: tuple[int, int] = (240, 320),
+    view: tuple[float, float, float, float] = (0, 0, 240, 320),
     shading: Shading = "full",
 ) -> Scenes:
-    """Generate the scenes of the given indices; see `tuskbench.data.generators.clevr.render`.
+    """Generate the scenes of the given indices, on a GPU where there is one.
+
+    The arguments are those of `tuskbench.data.generators.clevr.render`.
 
     Returns:
         Scenes with the factors that `tuskbench.data.readers.multi_object.CLEVR` reads.
     """
+    import torch
+
     from tuskbench.data.generators.clevr import render
 
-    made = render(count_range, seed, stream, index, size=size, shading=shading)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    made = render(
+        count_range, seed, stream, index, size=size, view=view, shading=shading, device=device
+    )
 
     def numbers(values: Tensor) -> NDArray:
         return values.cpu().numpy()

@@ -102,14 +102,17 @@ def assess(
         start += len(prediction.masks)
         if limit is not None and start >= limit:
             break
-    visible = np.concatenate([part.visible for part in parts])
+    # The last batch may reach beyond the limit.
+    visible = np.concatenate([part.visible for part in parts])[:limit]
     names = parts[0].scores
-    scores = {name: torch.cat([part.scores[name] for part in parts]).numpy() for name in names}
+    scores = {
+        name: torch.cat([part.scores[name] for part in parts]).numpy()[:limit] for name in names
+    }
     shown = None
     if properties and all(part.label is not None for part in parts):
-        factors = {name: split.targets[name][:start].cpu().numpy() for name in properties}
+        factors = {name: split.targets[name][: len(visible)].cpu().numpy() for name in properties}
         label, owned, segment = (
-            np.concatenate([getattr(part, name) for part in parts])
+            np.concatenate([getattr(part, name) for part in parts])[:limit]
             for name in ("label", "owned", "segment")
         )
         shown = Shown(label, owned, segment, visible, factors)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tuskbench.data.scenes import Framing, Scenes
 
-HEIGHT, WIDTH, CROP = 240, 320, 192
+CROP = 192
 # Each paper's first row, side, and way to scale; all cut columns 64 to 255.
 FRAMINGS: Mapping[str, tuple[int, int, Literal["nearest", "bilinear"]]] = {
     "tusk": (24, 112, "nearest"),
@@ -41,9 +41,7 @@ class Clevr6(ObjectDiscovery):
             original hold about 25,000.
         test_images: number of test images, with up to six objects and with more alike.
         more_objects: fewest and most objects in the split `test-more`.
-        shading: of generated images: "full", "lambert" (no shadows or reflections) or "flat".
-        frame_height: height in pixels of generated images before the cut; 240 as the original,
-            less for speed.
+        shading: of generated images: "full", "lambert" (matt, without shadows) or "flat".
     """
 
     name = "clevr6"
@@ -68,35 +66,40 @@ class Clevr6(ObjectDiscovery):
         test_images: Annotated[int, Ge(1)] = 10_000,
         more_objects: tuple[int, int] = (7, 10),
         shading: Literal["flat", "lambert", "full"] = "full",
-        frame_height: Literal[60, 120, 180, 240] = 240,
     ) -> None:
-        self.shading, self.frame_height = shading, frame_height
+        self.shading = shading
         self.canvas = canvas or FRAMINGS[crop][1]
         counts = {"train": (3, 6), "test": (3, 6), "test-more": more_objects}
         self._settle(source, crop, train_images, test_images, counts)
 
     def framing(self) -> Framing:
-        """Return the cut and the scaling, of the original's frame or of a smaller one."""
+        """Return the cut and the scaling."""
         from tuskbench.data.scenes import Framing
 
-        first, _, resize = FRAMINGS[self.crop]
-        height = self.frame_height if self.source_key() == "generated" else HEIGHT
-        side = CROP * height // HEIGHT
-        top, left = round(first * height / HEIGHT), FIRST_COLUMN * height // HEIGHT
-        return Framing((top, top + side), (left, left + side), self.canvas, resize)
+        top, _, resize = FRAMINGS[self.crop]
+        columns = (FIRST_COLUMN, FIRST_COLUMN + CROP)
+        return Framing((top, top + CROP), columns, self.canvas, resize)
 
     def generate(
         self, count_range: tuple[int, int], stream: str, index: NDArray[np.int64]
     ) -> Scenes:
-        """Generate the scenes of the given indices, `frame_height` pixels high."""
+        """Render the cut of the scenes of the given indices in the canvas's own pixels."""
         from tuskbench.data.clevr_scenes import generate
 
-        size = (self.frame_height, self.frame_height * WIDTH // HEIGHT)
-        return generate(count_range, GENERATOR_SEED, stream, index, size=size, shading=self.shading)
+        view = (FRAMINGS[self.crop][0], FIRST_COLUMN, CROP, CROP)
+        return generate(
+            count_range,
+            GENERATOR_SEED,
+            stream,
+            index,
+            size=(self.canvas, self.canvas),
+            view=view,
+            shading=self.shading,
+        )
 
     def generator_settings(self) -> list[object]:
         """Return the settings that generated images depend on besides the others'."""
-        return [self.shading, self.frame_height]
+        return [self.shading]
 
     def records(self, split: str, scenes: Scenes) -> NDArray[np.int64]:
         """Return the records of a split by their number of objects, the last ones for test."""

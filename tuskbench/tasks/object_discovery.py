@@ -98,7 +98,7 @@ class ObjectDiscovery(Task):
     def generate(
         self, count_range: tuple[int, int], stream: str, index: NDArray[np.int64]
     ) -> Scenes:
-        """Generate the scenes of the given indices in the size of the original."""
+        """Generate the scenes of the given indices, as the task shows them."""
 
     def generator_settings(self) -> list[object]:
         """Return the settings that generated images depend on besides the others'."""
@@ -154,9 +154,9 @@ class ObjectDiscovery(Task):
         if self.source_key() == "generated":
             stream = f"{self.name}/{split}"
             return partial(self.generate, self.counts[split], stream), self.images[split]
-        scenes = self._resolved.scenes()
+        scenes, framing = self._resolved.scenes(), self.framing()
         records = self.records(split, scenes)[: self.images[split]]
-        return lambda index: scenes.take(records[index]), len(records)
+        return lambda index: framing.apply(scenes.take(records[index])), len(records)
 
     def _cache_key(self, split: str) -> str:
         settings: list[object] = [self.crop, self.canvas, self.images[split], self.counts[split]]
@@ -173,9 +173,8 @@ class ObjectDiscovery(Task):
 
         from tuskbench.data.scenes import ABSENT, areas
 
-        framing = self.framing()
         for start in range(0, count, CHUNK):
-            scenes = framing.apply(read(np.arange(start, min(start + CHUNK, count))))
+            scenes = read(np.arange(start, min(start + CHUNK, count)))
             kept = {name: scenes.factors[name] for name in self.properties}
             seen = areas(scenes.masks, scenes.factors["shape"].shape[1]) > 0
             kept = {

@@ -78,10 +78,10 @@ class Tetrominoes(ObjectDiscovery):
     def generate(
         self, count_range: tuple[int, int], stream: str, index: NDArray[np.int64]
     ) -> Scenes:
-        """Generate the scenes of the given indices in the size of the original."""
+        """Generate the scenes of the given indices, and scale them."""
         from tuskbench.data.generators.tetrominoes import render
 
-        return render(count_range, GENERATOR_SEED, stream, index)
+        return self.framing().apply(render(count_range, GENERATOR_SEED, stream, index))
 
     def records(self, split: str, scenes: Scenes) -> NDArray[np.int64]:
         """Return the first records for training, and later ones for test."""
