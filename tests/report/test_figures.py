@@ -139,6 +139,20 @@ def test_mosaic_lays_images_out_row_by_row() -> None:
     assert (sheet[0, 0, 0], sheet[0, 6, 0], sheet[6, 0, 0], sheet[6, 6, 0]) == (10, 20, 30, 255)
 
 
+def test_prototypes_are_named_by_class_and_shown_as_far_as_a_box_reaches() -> None:
+    found = {
+        "prototype_images": np.zeros((3, 40, 40, 3), np.uint8),
+        "prototype_classes": np.array([7, -1]),
+        "box_side": np.asarray(10.0),
+    }
+    figure = prototypes.draw({"one": found}, "caption")
+    assert figure is not None
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["0: 7", "1: none", "2: none"]
+    assert axes.get_images()[0].get_size()[0] == 20
+    assert "index: class" in axes.get_title(loc="left")
+
+
 def test_prototypes_are_drawn_as_systems_give_them() -> None:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 255, (4, 8, 8, 3)).astype(np.uint8)

@@ -143,7 +143,7 @@ class MnistHard(Task):
 
     def data_source(self) -> str:
         """Return the name of the resolved source and what is unusual, as shown in tables."""
-        return "; ".join([self._resolved.title, *self._layout()])
+        return ", ".join([self._resolved.title, *self._layout()])
 
     @cached_property
     def canvas(self) -> int:

@@ -22,7 +22,7 @@ Arrays = Mapping[str, "np.ndarray"]
 Draw = Callable[[Mapping[str, Arrays], str], "Figure | None"]
 
 # Part of a picture's fingerprint: raised when the drawing changes.
-_VERSION = "1"
+_VERSION = "2"
 _DPI = 150
 
 # Variants a picture: a wide sweep would make one that no viewer opens.

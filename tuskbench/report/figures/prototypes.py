@@ -9,7 +9,7 @@ import numpy as np
 from tuskbench.report.figures import canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -19,6 +19,8 @@ _MANY = 40
 _COLUMNS_OF_MANY = 20
 _GAP = 2
 _WIDTH = 8.0
+# Sides of the task's box that are shown of a prototype decoded at the centre.
+_BOXES_SHOWN = 2
 
 
 def draw(arrays: Mapping[str, Mapping[str, np.ndarray]], caption: str) -> Figure | None:
@@ -26,11 +28,12 @@ def draw(arrays: Mapping[str, Mapping[str, np.ndarray]], caption: str) -> Figure
 
     Args:
         arrays: by variant: `prototype_images` [M, H, W, 3] uint8, or [M, 3, H, W] in [0, 1]
-            as systems give them.
+            as systems give them, each decoded at the centre; optionally `box_side`, to show that
+            part alone, and `prototype_classes` [M], -1 for none.
         caption: what the records were measured with.
     """
     sheets = {
-        variant: _pictures(np.asarray(found["prototype_images"]))
+        variant: _middle(_pictures(np.asarray(found["prototype_images"])), found.get("box_side"))
         for variant, found in arrays.items()
         if len(found.get("prototype_images", ()))
     }
@@ -44,9 +47,11 @@ def draw(arrays: Mapping[str, Mapping[str, np.ndarray]], caption: str) -> Figure
     for axes, (variant, images) in zip(grid[:, 0], sheets.items(), strict=True):
         axes.imshow(mosaic(images, columns), interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(f"{variant} ({len(images)} prototypes)", fontsize=9, loc="left")
+        names, meaning = _names(len(images), arrays[variant].get("prototype_classes"))
+        meaning = f"; {meaning}" if len(images) <= _MANY else ""
+        axes.set_title(f"{variant} ({len(images)} prototypes{meaning})", fontsize=9, loc="left")
         if len(images) <= _MANY:
-            _number(axes, images, columns)
+            _write(axes, images, columns, names)
     figure.suptitle(f"Prototypes, decoded ({caption})", fontsize=9)
     return figure
 
@@ -72,17 +77,37 @@ def _pictures(images: np.ndarray) -> np.ndarray:
     return levels
 
 
+def _middle(images: np.ndarray, box_side: np.ndarray | None) -> np.ndarray:
+    """Return the square of twice the box's side around the centre of every image."""
+    if box_side is None:
+        return images
+    height, width = images.shape[1:3]
+    side = round(_BOXES_SHOWN * float(np.asarray(box_side).reshape(-1)[0]))
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    return images[:, top : height - top, left : width - left]
+
+
+def _names(count: int, classes: np.ndarray | None) -> tuple[list[str], str]:
+    """Return the prototypes' names and what these say."""
+    if classes is None:
+        return [str(index) for index in range(count)], "index"
+    # Of prototypes behind the last that was ever detected no class is known.
+    known = [*np.asarray(classes).tolist(), *[-1] * count][:count]
+    named = [f"{i}: {label}" if label >= 0 else f"{i}: none" for i, label in enumerate(known)]
+    return named, "index: class"
+
+
 def _columns(count: int) -> int:
     return min(count, _COLUMNS if count <= _MANY else _COLUMNS_OF_MANY)
 
 
-def _number(axes: Axes, images: np.ndarray, columns: int) -> None:
+def _write(axes: Axes, images: np.ndarray, columns: int, names: Sequence[str]) -> None:
     height, width = images.shape[1:3]
-    for index in range(len(images)):
+    for index, name in enumerate(names):
         axes.text(
             index % columns * (width + _GAP),
             index // columns * (height + _GAP),
-            str(index),
+            name,
             color="white",
             fontsize=6,
             ha="left",
