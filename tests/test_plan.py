@@ -193,7 +193,15 @@ def test_manifest(planner: Planner, tmp_path: Path) -> None:
     content = json.loads(file.read_text())
     assert content["schema"] == 1
     assert content["table"] == {"columns": ["found", "both"], "title": "Dots"}
-    assert content["rows"] == [{"variant": "demo", "published_row": None, "note": None}]
+    assert content["rows"] == [
+        {
+            "variant": "demo",
+            "name": "demo",
+            "condition": "",
+            "published_row": None,
+            "note": None,
+        }
+    ]
     assert content["tasks"] == ["dots", "lines"]
     assert content["seeds"] == [0, 1]
     assert content["protocols"] == {"dots": "dots 1", "lines": "lines 1"}

@@ -47,6 +47,8 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "rows": [
             {
                 "variant": row.label,
+                "name": row.name,
+                "condition": row.condition,
                 "published_row": row.variant.published_row,
                 "note": row.variant.note,
             }

@@ -104,3 +104,16 @@ def test_paper_averages_and_code_sums_over_directions() -> None:
         torch.manual_seed(1)
         losses.append(regularizer.prototype_loss(points).item())
     assert losses[1] == pytest.approx(7 * losses[0], rel=1e-5)
+
+
+def test_a_sharp_loss_is_about_descriptors_between_prototypes() -> None:
+    blunt, sharp = (SlicedWasserstein(2, prototypes=2, sharpness=s) for s in (20.0, 200.0))
+    for made in (blunt, sharp):
+        made.prototypes.data = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    angle = torch.tensor([0.1, torch.pi / 4 - 0.01], requires_grad=True)
+    slopes = []
+    for made in (blunt, sharp):
+        loss = made.descriptor_loss(torch.stack([angle.cos(), angle.sin()], -1))
+        (slope,) = torch.autograd.grad(loss, angle)
+        slopes.append(slope[1] / slope[0])
+    assert slopes[1] > 1e3 * slopes[0] > 0

@@ -120,6 +120,28 @@ def test_two_sources_of_data_never_share_a_table(sweep: Any) -> None:
     assert [len(table["rows"]) for table in tables] == [1, 1]
 
 
+def test_conditions_of_a_task_have_a_table_each_and_one_for_every_metric(sweep: Any) -> None:
+    values = {"nine digits": 0.9, "unknown number": 0.6}
+    for condition, both in values.items():
+        for name in ("one", "two"):
+            variant = f"{name}, {condition}"
+            sweep.done(variant, (0.95, both, both if name == "one" else both / 2))
+            sweep.row(variant)
+            sweep.rows[-1] |= {"name": name, "condition": condition}
+    sweep.write(published=None)
+    tables = json.loads(report.render(sweep.root, "json"))["tables"]
+    assert [table["condition"] for table in tables] == list(values)
+    assert [[row["variant"] for row in table["rows"]] for table in tables] == [["one", "two"]] * 2
+    assert tables[1]["rankings"].keys() == {"localisation", "classification", "both"}
+    lines = report.render(sweep.root).splitlines()
+    start = lines.index("## Loss terms and training strategy: both")
+    grid = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in lines[start:] if "|" in line
+    ]
+    assert grid[0] == ["variant", *values]
+    assert grid[2:] == [["one", "90.0", "60.0"], ["two", "45.0", "30.0"]]
+
+
 def test_only_one_sweep(results: Path, sweep: Any) -> None:
     sweep.plan("other")
     sweep.row("other")

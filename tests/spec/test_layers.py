@@ -75,6 +75,17 @@ def test_late_layers(tmp_path: Path) -> None:
     assert found.task["canvas"] == 2
 
 
+def test_a_label_of_the_sweep_is_shown_and_sets_nothing(tmp_path: Path) -> None:
+    text = BASE + '[sweep]\nencoder = [{ label = "wide", width = 7 }]\n'
+    found = resolve(tmp_path, text + 'task = [{ label = "as it is" }, { canvas = 2 }]\n')
+    assert found.system["encoder"]["width"] == 7
+    assert found.task["canvas"] == 2
+    rows = load(tmp_path / "spec.toml").rows()
+    assert [row.label for row in rows] == ["demo, wide, as it is", "demo, wide, task={'canvas': 2}"]
+    assert [row.name for row in rows] == ["demo, wide"] * 2
+    assert rows[0].condition == "as it is"
+
+
 def test_another_component_takes_only_the_rules_that_it_has(tmp_path: Path) -> None:
     found = resolve(tmp_path, BASE + 'encoder = { name = "sharp", power = 1 }\n', "cpu")
     assert found.system["encoder"] == {"name": "sharp", "power": 2.0, "faithful_to": "code"}

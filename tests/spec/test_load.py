@@ -151,6 +151,16 @@ CASES = {
     "the same seed": ("[0, 1]", "[1, 1]", ["line 3: seeds[1]: 1 is listed twice"]),
     "the same label": ('"sharp"', '"plain"', ["line 20: variant[1].label", "line 16 too"]),
     "the same value": ("[0.1, 1]", "[1, 1]", ["line 24: sweep.rate[1]: 1 is listed twice"]),
+    "values shown alike": (
+        '"rate" = [0.1, 1]',
+        'encoder = [{ name = "blur", width = 5 }, { name = "blur", width = 7 }]',
+        ["line 24: sweep.encoder[1]: is shown as 'encoder=blur', like value 0; give each a label"],
+    ),
+    "label of a value of the wrong type": (
+        '"rate" = [0.1, 1]',
+        "encoder = [{ label = 1, width = 5 }]",
+        ["line 24: sweep.encoder[0].label: expected a string that is not empty, not 1"],
+    ),
     "no list in the sweep": ("[0.1, 1]", "1", ["line 24: sweep.rate: expected a list"]),
     "no steps": ("steps = 100", "steps = 0", ["line 13: training.steps: expected an integer"]),
     "not TOML": ("seeds = [0, 1]", "seeds = [0, 1", ["line 5: not valid TOML: "]),

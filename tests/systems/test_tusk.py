@@ -100,6 +100,55 @@ def test_held_back_clustering_starts_from_kmeans() -> None:
     assert not torch.equal(before, made.regularizer.prototypes)
 
 
+@pytest.mark.parametrize("strategy", ["alternating", "joint"])
+def test_kmeans_places_prototypes_as_often_as_asked(strategy) -> None:
+    made = system(
+        strategy=strategy,
+        clustering_start=0.5,
+        clustering_ramp=0.4,
+        placements=2,
+        prototype_steps=1,
+    )
+    placed = []
+    original = made.regularizer.initialise
+
+    def initialise(descriptors) -> None:
+        placed.append(len(descriptors))
+        original(descriptors)
+
+    made.regularizer.initialise = initialise
+    steps_of = []
+    for step in range(20):
+        torch.manual_seed(step)
+        losses = made.fit_step(batch(), step)
+        assert ("prototypes" in losses) == (step >= 10)
+        steps_of.append(len(placed))
+    assert steps_of.index(1) == 10
+    assert steps_of.index(2) == 14
+    assert placed[0] == 11 * 4 * 3
+
+
+def test_unit_features_cannot_shrink_under_equivariance() -> None:
+    losses = []
+    for scale in (1.0, 1e-3):
+        made = system(equivariant_features="unit", feature_equivariance=1.0)
+        last = made.encoder.network.last
+        with torch.no_grad():
+            last.weight.mul_(scale)
+            last.bias.mul_(scale)
+        losses.append(run(made, 1)[0]["feature_equivariance"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_looks_for_more_objects_in_proportion() -> None:
+    made = system().eval()
+    made.task = TaskInfo("toy", (16, 16), (WARP, WARP), objects=3)
+    made.look_for(5)
+    assert made.predict(batch(2).images).keypoints.xy.shape == (2, 5, 2)
+    made.look_for(None)
+    assert made.predict(batch(2).images).keypoints.xy.shape == (2, 3, 2)
+
+
 def test_cosine_schedule_ends_low() -> None:
     made = system(schedule="cosine", learning_rate=1e-3)
     run(made, 20)

@@ -1,4 +1,4 @@
-"""Manifests and records to tables: one table a sweep, task, protocol and source of data."""
+"""Manifests and records to tables: one a sweep, task, condition, protocol and source of data."""
 
 from __future__ import annotations
 
@@ -63,11 +63,12 @@ def _tables(store: Store, sweep: str, manifest: Mapping[str, Any], warn: Warn) -
             warn(f"{sweep}: {error}; shown without published numbers")
     result = []
     for task in manifest["tasks"]:
-        groups: dict[tuple[str, str], list[Outcome]] = {}
+        groups: dict[tuple[str, ...], list[Outcome]] = {}
         for planned in manifest["cells"]:
             if planned["task"] == task:
                 outcome = read_outcome(store, manifest, planned, warn)
-                groups.setdefault((outcome.protocol, outcome.data_source), []).append(outcome)
+                same = (outcome.condition, outcome.protocol, outcome.data_source)
+                groups.setdefault(same, []).append(outcome)
         for outcomes in groups.values():
             result.append(_table(store, sweep, manifest, task, outcomes, paper, warn))
     return result
@@ -89,6 +90,8 @@ def _table(
         if not mine:
             continue
         mine.sort(key=lambda outcome: outcome.seed)
+        # The condition stands above the table, and not in its rows.
+        content = {**content, "variant": content.get("name") or content["variant"]}
         scores[content["variant"]] = _scores(store, mine, warn)
         rows.append(_row(content, task, columns, mine, scores[content["variant"]], paper))
     source = None
@@ -101,6 +104,7 @@ def _table(
         protocol=outcomes[0].protocol,
         data_source=outcomes[0].data_source,
         budget=manifest["budget"],
+        condition=outcomes[0].condition,
         columns=columns,
         rows=tuple(rows),
         published=source,

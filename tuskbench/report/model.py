@@ -128,7 +128,10 @@ class PublishedSource:
 
 @dataclass(frozen=True)
 class Table:
-    """The results of one sweep on one task, one protocol and one source of data."""
+    """The results of one sweep on one task, one protocol and one source of data.
+
+    `condition` says how the sweep set the task; "" where it does not.
+    """
 
     sweep: str
     title: str
@@ -141,3 +144,4 @@ class Table:
     published: PublishedSource | None = None
     rankings: Mapping[str, Ranking | None] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
+    condition: str = ""

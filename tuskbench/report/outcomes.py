@@ -25,6 +25,7 @@ class Outcome:
     Attributes:
         id: the cell's id.
         variant: label of its row.
+        condition: the part of that label that says how the task was set.
         seed: its seed.
         state: what became of it.
         reason: why it has no number, where it has none.
@@ -36,6 +37,7 @@ class Outcome:
 
     id: str
     variant: str
+    condition: str
     seed: int
     state: State
     reason: str
@@ -78,6 +80,7 @@ def read_outcome(
     task = planned["task"]
     protocol = str(manifest.get("protocols", {}).get(task) or "unknown")
     data_source = str(manifest.get("data_sources", {}).get(task) or "unknown")
+    conditions = {row["variant"]: row.get("condition") or "" for row in manifest["rows"]}
     record, cell = None, None
     state, reason = State.NOT_RUN, ""
     try:
@@ -98,6 +101,7 @@ def read_outcome(
     return Outcome(
         id=planned["id"],
         variant=planned["variant"],
+        condition=conditions.get(planned["variant"], ""),
         seed=int(planned["seed"]),
         state=state,
         reason=reason,

@@ -36,7 +36,7 @@ def write(tables: Sequence[Table], format: str) -> str:
 def markdown(tables: Sequence[Table]) -> str:
     """Return tables as Markdown that reads well as plain text too.
 
-    A sweep over several tasks gets one more table over all of them.
+    A sweep over several tasks, or conditions of a task, gets one more table over all of them.
     """
     return "\n\n".join([*(_markdown(table) for table in tables), *overall(tables)]) + "\n"
 
@@ -177,6 +177,7 @@ def _record(table: Table, row: Row, column: Column) -> dict[str, Any]:
         "sweep": table.sweep,
         "task": table.task,
         "data_source": table.data_source,
+        "condition": table.condition,
         "protocol": table.protocol,
         "budget": table.budget,
         "variant": row.variant,
@@ -208,6 +209,7 @@ def _json(table: Table) -> dict[str, Any]:
         "title": table.title,
         "task": table.task,
         "data_source": table.data_source,
+        "condition": table.condition,
         "protocol": table.protocol,
         "budget": table.budget,
         "published": asdict(table.published) if table.published else None,

@@ -83,7 +83,8 @@ def count(value: float | None) -> str:
 
 def heading(table: Table) -> str:
     """Return the table's title with its task and data, since generated data must show here."""
-    return f"{table.title.rstrip('.')}: {table.task} on {table.data_source}"
+    condition = f", {table.condition}" if table.condition else ""
+    return f"{table.title.rstrip('.')}: {table.task} on {table.data_source}{condition}"
 
 
 def caption(table: Table) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuskbench.cell import Training
 from tuskbench.errors import TuskbenchError
 from tuskbench.settings import PREFIXES, Rule, rules
+from tuskbench.spec.model import LABEL
 from tuskbench.spec.resolve import TRAINING, Findings, Given, fill, resolve
 
 if TYPE_CHECKING:
@@ -134,8 +135,10 @@ def _late(spec: Spec, row: Row, budget: str, overrides: Mapping[str, Any]) -> It
     for given in prefixed(Given((), row.variant.set, ("variant", row.index or 0, "set"))):
         yield _for_tasks(given, several)
     for key, position in row.point:
-        place = (*spec.places[key], position)
-        for given in _prefixed_path(Given(tuple(key.split(".")), spec.sweep[key][position], place)):
+        place, value = (*spec.places[key], position), spec.sweep[key][position]
+        if isinstance(value, Mapping):
+            value = {name: each for name, each in value.items() if name != LABEL}
+        for given in _prefixed_path(Given(tuple(key.split(".")), value, place)):
             yield _for_tasks(given, several)
     yield from prefixed(Given((), dict(overrides), origin="--set", shared=True))
 

@@ -14,7 +14,16 @@ from tuskbench import registry
 from tuskbench.errors import SpecError, SpecProblem, TuskbenchError, suggestion
 from tuskbench.spec import locate
 from tuskbench.spec.layers import resolve_cell
-from tuskbench.spec.model import WANTED, Document, Row, Spec, TableLayout, Variant
+from tuskbench.spec.model import (
+    LABEL,
+    WANTED,
+    Document,
+    Row,
+    Spec,
+    TableLayout,
+    Variant,
+    shown_value,
+)
 from tuskbench.spec.published import published_tables
 from tuskbench.spec.resolve import Findings
 
@@ -173,10 +182,19 @@ def _sweep_values(spec: Spec, findings: Findings) -> None:
             wanted = f"expected a list of one or more values, not {_short(values)}"
             findings.add(None, wanted, place)
             continue
+        shown: dict[str, int] = {}
         for position, value in enumerate(values):
+            label = value.get(LABEL, "-") if isinstance(value, dict) else "-"
+            if not isinstance(label, str) or not label:
+                wanted = f"expected {WANTED[LABEL]}, not {_short(label)}"
+                findings.add(None, wanted, (*place, position, LABEL))
             # 1 == True and 1 == 1.0 in Python, but they are different settings.
             if any(repr(value) == repr(earlier) for earlier in values[:position]):
                 findings.add(None, f"{_short(value)} is listed twice", (*place, position))
+            elif shown.setdefault(text := shown_value(key, value), position) != position:
+                remedy = f"give each a {LABEL} of its own"
+                message = f"is shown as {text!r}, like value {shown[text]}; {remedy}"
+                findings.add(None, message, (*place, position))
 
 
 def _labels(spec: Spec, findings: Findings) -> None:

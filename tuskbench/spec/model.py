@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BUDGETS = ("smoke", "cpu", "gpu", "paper")
 """The budgets that every spec may be run with, where rules or the spec define them."""
 
+LABEL = "label"
+"""Key of a table in the sweep that says how it is shown, and is no setting."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -91,16 +94,20 @@ class Row:
     """One variant at one point of the sweep.
 
     Attributes:
-        label: how it is shown.
+        label: how it is shown; unique in the spec.
         index: position of the variant in the spec; None if the spec lists none.
         variant: the variant.
         point: positions in the value lists of the sweep, by key.
+        name: the label without its condition.
+        condition: the part of the label that says how the task was set; "" where no sweep does.
     """
 
     label: str
     index: int | None
     variant: Variant
     point: tuple[tuple[str, int], ...] = ()
+    name: str = ""
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,8 +166,16 @@ class Spec:
         for index, variant in self._variants():
             for choice in itertools.product(*positions):
                 point = tuple(zip(self.sweep, choice, strict=True))
-                shown = [f"{key}={_shown(self.sweep[key][at])}" for key, at in point]
-                yield Row(", ".join([variant.label, *shown]), index, variant, point)
+                shown = {key: shown_value(key, self.sweep[key][at]) for key, at in point}
+                of_task = {key for key in shown if key.split(".")[0] == "task"}
+                yield Row(
+                    ", ".join([variant.label, *shown.values()]),
+                    index,
+                    variant,
+                    point,
+                    name=", ".join([variant.label, *(shown[k] for k in shown if k not in of_task)]),
+                    condition=", ".join(shown[key] for key in shown if key in of_task),
+                )
 
     def _variants(self) -> list[tuple[int | None, Variant]]:
         if self.document.variant:
@@ -169,9 +184,12 @@ class Spec:
         return [(None, Variant(label=name if isinstance(name, str) and name else self.title))]
 
 
-def _shown(value: Any) -> str:
+def shown_value(key: str, value: Any) -> str:
+    """Return how a value of the sweep is shown: a table's `label`, or else `key=value`."""
+    if isinstance(value, dict) and LABEL in value:
+        return str(value[LABEL])
     if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return str(value.get("name", value))
-    return str(value)
+        value = "true" if value else "false"
+    elif isinstance(value, dict):
+        value = value.get("name", value)
+    return f"{key}={value}"

@@ -174,11 +174,11 @@ class Tusk(nn.Module):
 
         They are those of images as they are, which form clearer clusters than warped ones.
         """
-        for placement in self._placement_steps():
-            if 0 <= placement - step < COLLECTED_STEPS:
-                self._collect(images)
-            if step == placement and (self.prototype_steps or self.strategy == "joint"):
-                self.regularizer.initialise(self.recent[self.recent.any(-1)])
+        placements = self._placement_steps()
+        if any(0 <= placement - step < COLLECTED_STEPS for placement in placements):
+            self._collect(images)
+        if step in placements and (self.prototype_steps or self.strategy == "joint"):
+            self.regularizer.initialise(self.recent[self.recent.any(-1)])
 
     @torch.no_grad()
     def _collect(self, images: Tensor) -> None:

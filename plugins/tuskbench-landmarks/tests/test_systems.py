@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
+
+from tuskbench.plan import make_plan
+from tuskbench.spec.load import load
 from tuskbench.testing import SystemConformance
+
+SPEC = Path(__file__).parents[3] / "specs" / "comparison_landmarks.toml"
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "thewlis": {"keypoints": 3, "width": 0.2},
@@ -51,3 +58,12 @@ class TestLatentKeypointGAN(SystemConformance):
 class TestLatentKeypointGANResumesInTheGAN(SystemConformance):
     name = "latent-keypoint-gan"
     settings: ClassVar[dict[str, Any]] = {**SETTINGS["latent-keypoint-gan"], "gan_share": 0.8}
+
+
+@pytest.mark.skipif(not SPEC.exists(), reason="the spec is not beside the plugin")
+@pytest.mark.parametrize("budget", ["smoke", "cpu", "gpu", "paper"])
+def test_the_shipped_spec_has_every_system_at_every_budget(budget: str, tmp_path: Path) -> None:
+    plan = make_plan(load(SPEC), budget=budget, out=tmp_path)
+    cells = [planned.cell for planned in plan.cells if planned.state != "skipped"]
+    found = {(cell.system["name"], cell.task) for cell in cells}
+    assert found >= {(name, task) for name in SETTINGS for task in ("celeba-wild", "h36m")}

@@ -20,6 +20,7 @@ from tuskbench_landmarks.warps import (
     displaced_spline,
     move_points,
     scattered_spline,
+    superpose,
     warp_images,
     weighted_spline,
 )
@@ -31,7 +32,9 @@ SIMILARITY = Similarity(rotation=0.1, scale=0.1, translation=0.1, shift=0.05)
 DRAWS: dict[str, Callable[[], Warp]] = {
     "similarity": lambda: SIMILARITY.draw(BATCH, CPU),
     "displaced": lambda: displaced_spline(BATCH, 5, 0.05, CPU),
-    "weighted": lambda: weighted_spline(BATCH, 10, (0.001, 0.005), CPU),
+    "weighted": lambda: superpose(
+        SIMILARITY.draw(BATCH, CPU), weighted_spline(BATCH, 10, (0.001, 0.005), CPU)
+    ),
     "scattered": lambda: scattered_spline(BATCH, CONTROL, 0.2, WARP, CPU),
     "composed": lambda: compose(displaced_spline(BATCH, 5, 0.05, CPU), SIMILARITY.draw(BATCH, CPU)),
 }

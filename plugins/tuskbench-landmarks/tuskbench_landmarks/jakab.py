@@ -11,11 +11,19 @@ from torch import Tensor, nn
 from tuskbench import registry
 from tuskbench.contracts import ReconstructionChoice, TaskInfo
 from tuskbench.errors import ConfigurationError
+from tuskbench.ops.warp import apply_warp
 from tuskbench_landmarks.jakab_networks import Renderer, Trunk
 from tuskbench_landmarks.landmark_system import Detection, LandmarkSystem
 from tuskbench_landmarks.rendering import bells
 from tuskbench_landmarks.soft_argmax import mean, separable_maps
-from tuskbench_landmarks.warps import Similarity, Warp, compose, warp_images, weighted_spline
+from tuskbench_landmarks.warps import (
+    Similarity,
+    Warp,
+    superpose,
+    warp_grid,
+    warp_images,
+    weighted_spline,
+)
 
 CONTROL_POINTS = 10
 TARGET = Similarity(shift=0.1)
@@ -126,9 +134,10 @@ class Jakab(LandmarkSystem):
             self._warp(count, similarity, spline, device)
             for similarity, spline in ((TARGET, TARGET_SPLINE), (SOURCE, SOURCE_SPLINE))
         )
-        target = warp_images(images, target_warp, border)
+        grid = warp_grid(target_warp, self.task.image_size, device)
+        target = apply_warp(images, grid, border)
         source = warp_images(target, source_warp, border)
-        mask = warp_images(self.border.expand(count, -1, -1, -1), target_warp, 0.0)
+        mask = apply_warp(self.border.expand(count, -1, -1, -1), grid, 0.0)
         drawn = self.render(source, self.locate(target).xy)
         terms = [(mask * (drawn - target).square()).mean()]
         if self.perceptual:
@@ -141,7 +150,7 @@ class Jakab(LandmarkSystem):
         ranges = {name: self.deformation * value for name, value in vars(similarity).items()}
         weights = (self.deformation * spline[0], self.deformation * spline[1])
         bend = weighted_spline(count, CONTROL_POINTS, weights, device)
-        return compose(bend, Similarity(**ranges).draw(count, device))
+        return superpose(Similarity(**ranges).draw(count, device), bend)
 
     def _balance(self, terms: list[Tensor]) -> list[Tensor]:
         """Divide each loss by its running mean, so that each is about `LOSS_SCALE`."""

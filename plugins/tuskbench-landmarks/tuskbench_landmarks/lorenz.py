@@ -11,12 +11,11 @@ from torch import Tensor
 from tuskbench.contracts import Faithful, TaskInfo, WarpSettings
 from tuskbench_landmarks.appearance import paint, pool
 from tuskbench_landmarks.colour import ColourJitter
-from tuskbench_landmarks.coordinates import mesh
 from tuskbench_landmarks.landmark_system import Detection, LandmarkSystem
 from tuskbench_landmarks.lorenz_networks import Decoder, Encoder
 from tuskbench_landmarks.rendering import inverse_cholesky, student
 from tuskbench_landmarks.soft_argmax import mean, moments, normalised
-from tuskbench_landmarks.warps import Warp, move_points, scattered_spline, warp_images
+from tuskbench_landmarks.warps import Warp, scattered_spline, warp_grid, warp_images
 
 CONTROL = torch.tensor([[x * r, y * r] for r in (0.5, 0.2) for x in (-1, 1) for y in (-1, 1)])
 CONTROL_JITTER = 0.2
@@ -54,8 +53,8 @@ def carried_moments(maps: Tensor, warp: Warp) -> tuple[Tensor, Tensor]:
     where the warp took them from and weigh by the area that they cover there.
     """
     size = (maps.shape[-2], maps.shape[-1])
-    places = move_points(mesh(size, maps.device)[None], warp)
-    area = area_change(places.view(-1, *size, 2))
+    grid = warp_grid(warp, size, maps.device)
+    area, places = area_change(grid), grid.flatten(1, 2)
     weights = normalised(maps * area[:, None]).flatten(2)
     with torch.autocast(maps.device.type, enabled=False):
         centre = weights @ places

@@ -73,10 +73,11 @@ def displaced_spline(batch: int, points: int, deviation: float, device: torch.de
 def weighted_spline(
     batch: int, points: int, deviations: tuple[float, float], device: torch.device
 ) -> Warp:
-    """Draw splines by the weights of their kernels rather than by displacements.
+    """Draw what a spline given by random kernel weights adds to an affine map.
 
     Weights are N times the first deviation plus, for half of them, N' times the second (Jakab
-    et al. 2018, official code); the kernel is r^2 log r^2 with r in half sides.
+    et al. 2018, official code); the kernel is r^2 log r^2 with r in half sides. `superpose` it
+    on a similarity.
     """
     first, second = deviations
     shape = (batch, points**2, 2)
@@ -86,7 +87,7 @@ def weighted_spline(
 
     def warp(places: Tensor) -> Tensor:
         squared = (places[:, :, None] - centres[:, None]).square().sum(-1)
-        return places + torch.xlogy(squared, squared) @ weights
+        return torch.xlogy(squared, squared) @ weights
 
     return warp
 
@@ -127,15 +128,23 @@ def compose(outer: Warp, inner: Warp) -> Warp:
     return lambda points: outer(inner(points))
 
 
+def superpose(first: Warp, addition: Warp) -> Warp:
+    """Return the warp u -> first(u) + addition(u)."""
+    return lambda points: first(points) + addition(points)
+
+
 def move_points(points: Tensor, warp: Warp) -> Tensor:
     """Return where landmarks [B, N, 2] of the warped images lie in the images, in 32 bits."""
     with torch.autocast(points.device.type, enabled=False):
         return warp(points.float())
 
 
+def warp_grid(warp: Warp, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return where each pixel of the warped images comes from: [B, H, W, 2] for `apply_warp`."""
+    return move_points(mesh(size, device)[None], warp).view(-1, *size, 2)
+
+
 def warp_images(images: Tensor, warp: Warp, border: Literal["reflect"] | float) -> Tensor:
     """Warp images [B, C, H, W]; outside lies their mirror image or a grey level."""
-    height, width = images.shape[-2:]
-    places = mesh((height, width), images.device)[None]
-    grid = move_points(places, warp)
-    return apply_warp(images, grid.view(-1, height, width, 2), border)
+    size = (images.shape[-2], images.shape[-1])
+    return apply_warp(images, warp_grid(warp, size, images.device), border)

@@ -75,6 +75,7 @@ def test_grids() -> None:
     "settings",
     [
         {"position": "embedding", "upsamplings": 2},
+        {"position": "embedding", "upsamplings": 3, "output_kernel": 5},
         {"position": "embedding"},
         {"position": "coordinates", "upsamplings": 1},
         {"position": "coordinates", "padded": False, "output_kernel": 1},

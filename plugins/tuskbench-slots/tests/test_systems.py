@@ -172,12 +172,12 @@ def test_monet_leaves_the_rest_to_its_last_mask() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "parameter"),
     [
-        ("slot-attention", {"decoder_upsamplings": 3}, "decoder_upsamplings"),
+        ("slot-attention", {"decoder_upsamplings": 4}, "decoder_upsamplings"),
         ("slot-attention", {"encoder_downsamplings": 5}, "encoder_downsamplings"),
         ("slot-attention", {"kernel": 4}, "kernel"),
         ("monet", {"attention_blocks": 6}, "attention_blocks"),
-        ("monet", {"decoder_upsamplings": 5}, "decoder_upsamplings"),
-        ("iodine", {"decoder_upsamplings": 3}, "decoder_upsamplings"),
+        ("monet", {"decoder_upsamplings": 6}, "decoder_upsamplings"),
+        ("iodine", {"decoder_upsamplings": 4}, "decoder_upsamplings"),
         ("iodine", {"kernel": 4}, "kernel"),
     ],
 )

@@ -27,7 +27,8 @@ class BroadcastDecoder(nn.Module):
         width: channels of the hidden layers.
         layers: number of hidden layers.
         kernel: side of their kernels, odd.
-        upsamplings: how many of them double the resolution.
+        upsamplings: how many of them double the resolution; one more doubles it at the last
+            convolution too.
         position: how the grid knows its place: a learned embedding added to the latent, or two
             coordinates beside it.
         padded: pad convolutions with zeros; else the grid begins larger by what they cut off.
@@ -55,8 +56,8 @@ class BroadcastDecoder(nn.Module):
         super().__init__()
         if kernel % 2 == 0:
             raise ConfigurationError("decoder", "kernel", kernel, "an odd number")
-        if upsamplings > layers:
-            expected = f"at most {layers}, because there are no more layers for it"
+        if upsamplings > layers + 1:
+            expected = f"at most {layers + 1}, because there are no more layers for it"
             raise ConfigurationError("decoder", "decoder_upsamplings", upsamplings, expected)
         self.size = size
         cut = 0 if padded else layers * (kernel - 1) + output_kernel - 1
@@ -72,7 +73,7 @@ class BroadcastDecoder(nn.Module):
         for layer in range(layers):
             stack += [_layer(channels, width, kernel, layer < upsamplings, padded), activation()]
             channels = width
-        stack.append(_layer(channels, OUTPUTS, output_kernel, False, padded))
+        stack.append(_layer(channels, OUTPUTS, output_kernel, layers < upsamplings, padded))
         self.stack = nn.Sequential(*stack)
 
     def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:

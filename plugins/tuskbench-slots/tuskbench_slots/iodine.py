@@ -48,8 +48,8 @@ class Iodine(SlotSystem):
         width: channels of decoder and refinement network.
         kernel: side of their kernels, odd.
         decoder_layers: convolutions of the decoder before the last.
-        decoder_upsamplings: how many of them double the resolution; 0 decodes at full resolution,
-            as published.
+        decoder_upsamplings: how many of all of these, the first ones, double the resolution; 0
+            decodes at full resolution, as published.
         refinement_layers: convolutions of the refinement network.
         hidden: channels of its perceptron and LSTM.
         hidden_layers: layers of its perceptron.

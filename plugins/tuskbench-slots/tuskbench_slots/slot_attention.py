@@ -39,8 +39,8 @@ class SlotAttentionSystem(SlotSystem):
         encoder_downsamplings: how many of them, from the first on, halve the resolution.
         decoder_width: channels of the decoder; by default those of the encoder.
         decoder_layers: convolutions of the decoder before the last.
-        decoder_upsamplings: how many of them double the resolution: 4 on CLEVR6, 0 (decoded at
-            full resolution) on Tetrominoes.
+        decoder_upsamplings: how many of all of these, the first ones, double the resolution: 4 on
+            CLEVR6, 0 (decoded at full resolution) on Tetrominoes.
         warmup: share of training over which the learning rate rises linearly from 0.
         decay: factor that the learning rate has fallen by, exponentially, at the end of training.
         shared: settings of `SlotSystem`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,11 @@ import torch
 from torch import Tensor
 
 from tuskbench.data.generators.clevr import shading
-from tuskbench.data.generators.clevr.camera import FOCAL, View, camera_basis, pixel_rays
-from tuskbench.data.generators.clevr.lamps import Lamps, Light, Points, light
+from tuskbench.data.generators.clevr.camera import View, camera_basis, pixel_rays
+from tuskbench.data.generators.clevr.lamps import Lamps, Light, Points
 from tuskbench.data.generators.clevr.scenes import COLOURS, MATERIALS, PLACES, SIZES, SceneTable
-from tuskbench.data.generators.clevr.solids import Solids, dot, normals
+from tuskbench.data.generators.clevr.shadows import light
+from tuskbench.data.generators.clevr.solids import Solids, dot, normals, unit
 from tuskbench.data.generators.clevr.tracing import first_hits, reflected_pairs, seen_pairs
 
 GRID = 2
@@ -67,18 +67,20 @@ class World:
         )
 
 
-def _pixel_extent(size: tuple[int, int], view: View) -> float:
-    """Return half the diagonal of a pixel at unit depth."""
-    return math.hypot(view[2] / size[0], view[3] / size[1]) / 2 / FOCAL
-
-
 def label_maps(world: World, size: tuple[int, int], view: View) -> Tensor:
     """Return int64 label maps [N, H, W]: 0 for the ground, g for the solid of place g - 1."""
     dtype, device = world.camera.dtype, world.camera.device
     rays = pixel_rays(size, view, device, dtype)
-    pairs = seen_pairs(world.camera, world.basis, rays[..., 0], world.solids, 0.0)
+    pairs = seen_pairs(world.camera, world.basis, size, view, world.solids)
     _, hit = _trace_pixels(world, rays, *pairs)
     return torch.where(hit < 0, 0, hit % PLACES + 1).reshape(-1, *size)
+
+
+def _to_world(world: World, scene: Tensor, seen: Tensor) -> Tensor:
+    """Turn vectors [3, n] from the axes of their scenes' cameras."""
+    basis = world.basis.permute(1, 2, 0).index_select(2, scene)
+    turned: Tensor = (basis * seen[:, None]).sum(0)
+    return turned
 
 
 def _trace_pixels(
@@ -87,10 +89,10 @@ def _trace_pixels(
     """Return depth and solid [N * P, S] at the S rays [3, P, S] of each pixel."""
     pixels, samples = rays.shape[1:]
     scene = which.div(PLACES, rounding_mode="floor")
-    seen = rays[:, pixel % pixels]
-    basis = world.basis.permute(1, 2, 0)[:, :, scene]
-    direction = (basis[:, :, :, None] * seen[:, None]).sum(0).flatten(1)
-    origin = world.camera.T[:, scene, None].expand(-1, -1, samples).flatten(1)
+    seen = rays.index_select(1, pixel % pixels)
+    basis = world.basis.permute(1, 2, 0).index_select(2, scene)
+    direction = (basis[..., None] * seen[:, None]).sum(0).flatten(1)
+    origin = world.camera.T.index_select(1, scene)[..., None].expand(-1, -1, samples).flatten(1)
     ray = pixel[:, None] * samples + torch.arange(samples, device=pixel.device)
     count = len(world.camera) * pixels * samples
     which = which[:, None].expand(-1, samples).flatten()
@@ -115,18 +117,23 @@ def paint_shaded(world: World, size: tuple[int, int], view: View, *, full: bool)
     dtype, device = world.camera.dtype, world.camera.device
     rays = pixel_rays(size, view, device, dtype, GRID)
     centres = pixel_rays(size, view, device, dtype)[..., 0]
-    extent = _pixel_extent(size, view)
-    pairs = seen_pairs(world.camera, world.basis, centres, world.solids, extent)
+    pairs = seen_pairs(world.camera, world.basis, size, view, world.solids)
     depth, hit = _trace_pixels(world, rays, *pairs)
 
     shows = (hit >= 0).any(1)
     plain, mixed = (~shows).nonzero().squeeze(1), shows.nonzero().squeeze(1)
     pixels, samples = rays.shape[1:]
     scene = torch.cat([plain, mixed.repeat_interleave(samples)]).div(pixels, rounding_mode="floor")
-    seen = torch.cat([centres[:, plain % pixels], rays[:, mixed % pixels].flatten(1)], 1)
+    seen = torch.cat(
+        [
+            centres.index_select(1, plain % pixels),
+            rays.index_select(1, mixed % pixels).flatten(1),
+        ],
+        1,
+    )
     solid = torch.cat([hit.new_full(plain.shape, -1), hit[mixed].flatten()])
     depth = torch.cat([depth.new_full(plain.shape, torch.inf), depth[mixed].flatten()])
-    direction = (world.basis.permute(1, 2, 0)[:, :, scene] * seen[:, None]).sum(0)
+    direction = _to_world(world, scene, seen)
     radiance = _radiance(world, scene, direction, depth, solid, full=full)
 
     image = radiance.new_empty(3, len(world.camera) * pixels)
@@ -149,7 +156,7 @@ def _radiance(
         solid: [n] number of the solid that is hit, -1 on the ground.
         full: whether there are shadows, highlights and mirrors.
     """
-    origin = world.camera.T[:, scene]
+    origin = world.camera.T.index_select(1, scene)
     on_ground = solid < 0
     depth = torch.where(on_ground, -origin[2] / direction[2], depth)
     first = _surface(world, origin + depth * direction, scene, solid)
@@ -157,28 +164,24 @@ def _radiance(
         lit = light(first, world.lamps, None)
         return _matt(world, first, lit)
     body = (~on_ground).nonzero().squeeze(1)
-    view = direction[:, body] / direction[:, body].norm(dim=0)
-    normal = first.normal[:, body]
+    view = unit(direction.index_select(1, body))
+    normal = first.normal.index_select(1, body)
     mirrored = view - 2 * dot(view, normal) * normal
     shiny = world.metal[solid[body]].nonzero().squeeze(1)
-    second, found = _mirror(world, first.take(body[shiny]), mirrored[:, shiny])
+    second, found = _mirror(world, first.take(body[shiny]), mirrored.index_select(1, shiny))
     lit = light(Points.join(first, second), world.lamps, world.solids)
-    radiance = _matt(world, first, _part(lit, slice(0, len(solid))))
-    reflection = torch.full_like(second.xyz, shading.SKY)
-    reflection = torch.where(
-        found, _matt(world, second, _part(lit, slice(len(solid), None))), reflection
-    )
-    albedo = world.albedo[:, solid[body]]
-    radiance[:, body] += shading.highlight(mirrored, _part(lit, body), 30, 0.12)
-    chosen = body[shiny]
-    radiance[:, chosen] = shading.metal(
-        albedo[:, shiny], reflection, mirrored[:, shiny], _part(lit, chosen)
+    lit_first, lit_second = lit.split(len(solid))
+    radiance = _matt(world, first, lit_first)
+    reflection = torch.where(found, _matt(world, second, lit_second), shading.SKY)
+    lit_body = lit_first.take(body)
+    radiance[:, body] += shading.highlight(mirrored, lit_body, 30, 0.12)
+    radiance[:, body[shiny]] = shading.metal(
+        world.albedo.index_select(1, solid[body[shiny]]),
+        reflection,
+        mirrored.index_select(1, shiny),
+        lit_body.take(shiny),
     )
     return radiance
-
-
-def _part(lit: Light, index: Tensor | slice) -> Light:
-    return Light(lit.direction[..., index], lit.irradiance[:, index], lit.visible[:, index])
 
 
 def _surface(world: World, xyz: Tensor, scene: Tensor, solid: Tensor) -> Points:
@@ -187,15 +190,15 @@ def _surface(world: World, xyz: Tensor, scene: Tensor, solid: Tensor) -> Points:
     normal[2] = 1
     body = (solid >= 0).nonzero().squeeze(1)
     which = solid[body]
-    kind, frame = world.solids.kind[which], world.solids.frame[:, which]
-    normal[:, body] = normals(kind, frame, xyz[:, body])
+    kind, frame = world.solids.kind[which], world.solids.frame.index_select(1, which)
+    normal[:, body] = normals(kind, frame, xyz.index_select(1, body))
     return Points(xyz, normal, scene, solid)
 
 
 def _matt(world: World, points: Points, lit: Light) -> Tensor:
     """Return the radiance [3, n] without highlights and mirrors."""
     solid = points.solid
-    albedo = world.albedo[:, solid.clamp_min(0)]
+    albedo = world.albedo.index_select(1, solid.clamp_min(0))
     return torch.where(solid < 0, shading.ground(lit), shading.diffuse(albedo, points.normal, lit))
 
 
@@ -206,7 +209,12 @@ def _mirror(world: World, points: Points, direction: Tensor) -> tuple[Points, Te
         points.xyz, direction, points.scene, points.solid, world.solids, PLACES
     )
     distance, solid = first_hits(
-        world.solids, which, ray, points.xyz[:, ray], direction[:, ray], count
+        world.solids,
+        which,
+        ray,
+        points.xyz.index_select(1, ray),
+        direction.index_select(1, ray),
+        count,
     )
     ground = -points.xyz[2] / direction[2]
     met = (solid < 0) & (direction[2] < 0) & (ground < MIRROR_REACH)

@@ -115,6 +115,11 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return product
 
 
+def unit(vectors: Tensor) -> Tensor:
+    """Return vectors [3, ...] scaled to length 1."""
+    return vectors * dot(vectors, vectors).clamp_min(1e-12).rsqrt()
+
+
 def normals(kind: Tensor, frame: Tensor, points: Tensor) -> Tensor:
     """Return unit normals [3, n] at points of the surface, edges bevelled.
 
@@ -125,14 +130,14 @@ def normals(kind: Tensor, frame: Tensor, points: Tensor) -> Tensor:
     """
     local = to_local(frame, points)
     faces = local.sign() * _slope(local)
-    radius = local[:2].norm(dim=0)
+    radius = dot(local[:2], local[:2]).sqrt()
     side = local[:2] * (_slope(radius) / radius.clamp_min(1e-6))
     barrel = torch.cat([side, faces[2:]])
     normal = torch.where(kind == CUBE, faces, torch.where(kind == CYLINDER, barrel, local))
     cosine, sine, scale = frame[:3]
     x, y, z = normal
     world = torch.stack([cosine * x - sine * y, sine * x + cosine * y, scale * z])
-    return world * dot(world, world).clamp_min(1e-12).rsqrt()
+    return unit(world)
 
 
 def _slope(distance: Tensor) -> Tensor:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tuskbench.errors import DataFormatError
+
+Entry = TypeVar("Entry")
 
 REGISTER = (
     "Human3.6M is licensed: register at http://vision.imar.ro/human3.6m and download it there"
@@ -30,7 +33,7 @@ class Frames:
     landmarks: NDArray[np.float32]
 
 
-def spread(entries: Sequence[str], count: int) -> list[str]:
+def spread(entries: Sequence[Entry], count: int) -> list[Entry]:
     """Return at most `count` entries, evenly spread, in their order."""
     if len(entries) <= count:
         return list(entries)

@@ -55,25 +55,26 @@ def clips(folder: Path, split: str, subjects: Subjects) -> list[Clip]:
         DataMissingError: if there is none, or if one lacks its video or its masks.
     """
     found = []
-    for poses in sorted(folder.rglob(f"S*/{POSES}/*.cdf")):
-        subject = poses.parents[2].name
-        if poses.name.split(".")[0].split(" ")[0] not in ACTIONS:
+    videos, masks = _by_clip(folder, VIDEOS, "mp4"), _by_clip(folder, MASKS, "mp4")
+    for (subject, name), poses in _by_clip(folder, POSES, "cdf").items():
+        action = name.split(".")[0].split(" ")[0]
+        if action not in ACTIONS or in_test(subject, subjects) != (split == "test"):
             continue
-        if in_test(subject, subjects) == (split == "test"):
-            video, masks = (
-                _beside(folder, f"{subject}/{part}/{poses.stem}.mp4") for part in (VIDEOS, MASKS)
-            )
-            found.append(Clip(subject, poses, video, masks))
+        for part, there in ((VIDEOS, videos), (MASKS, masks)):
+            if (subject, name) not in there:
+                expected = f"expected {folder}/**/{subject}/{part}/{name}.mp4"
+                raise DataMissingError("h36m", expected, REGISTER)
+        found.append(Clip(subject, poses, videos[subject, name], masks[subject, name]))
     if not found:
         raise DataMissingError("h36m", f"expected {folder}/**/S?/{POSES}/*.cdf", REGISTER)
     return found
 
 
-def _beside(folder: Path, path: str) -> Path:
-    match = next(iter(sorted(folder.rglob(path))), None)
-    if match is None:
-        raise DataMissingError("h36m", f"expected {folder}/**/{path}", REGISTER)
-    return match
+def _by_clip(folder: Path, part: str, extension: str) -> dict[tuple[str, str], Path]:
+    """Return the files of one kind by subject and `<action>.<camera>`, in order."""
+    depth = part.count("/") + 1
+    files = sorted(folder.rglob(f"S*/{part}/*.{extension}"))
+    return {(path.parents[depth].name, path.stem): path for path in files}
 
 
 def read_poses(file: Path) -> NDArray[np.float64]:
@@ -120,10 +121,9 @@ def read(
     landmarks = np.empty((total, len(JOINTS), 2), np.float32)
     row = 0
     for clip, poses, frames in chosen:
-        shape = None
         for frame, picture in _people(clip, frames, background):
-            shape = (picture.shape[0], picture.shape[1])
-            window = foreground_crop(poses[frame : frame + 1], shape)
+            height, width = picture.shape[:2]
+            window = foreground_crop(poses[frame : frame + 1], (height, width))
             images[row] = _cut(picture, window[0], size)
             placed, _ = into_window(poses[frame : frame + 1], window, STORED_SIDE)
             landmarks[row] = to_landmarks(placed[0] / STORED_SIDE, size)
@@ -138,12 +138,12 @@ _FRAME = (1002, 1000)
 def _choose(found: list[Clip], count: int) -> list[tuple[Clip, NDArray[np.float64], list[int]]]:
     """Return each clip with its poses and the frames to take of it."""
     poses = [read_poses(clip.poses) for clip in found]
-    whole: list[str] = []
+    whole: list[tuple[int, int]] = []
     for place, joints in enumerate(poses):
         _, kept = into_window(joints, foreground_crop(joints, _FRAME), STORED_SIDE)
-        whole += [f"{place} {frame}" for frame in np.flatnonzero(kept)]
+        whole += [(place, int(frame)) for frame in np.flatnonzero(kept)]
     frames: list[list[int]] = [[] for _ in found]
-    for place, frame in (map(int, entry.split()) for entry in spread(whole, count)):
+    for place, frame in spread(whole, count):
         frames[place].append(frame)
     return list(zip(found, poses, frames, strict=True))
 
