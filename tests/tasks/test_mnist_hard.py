@@ -45,7 +45,7 @@ def oracle(task: MnistHard, relabel=lambda label: label, offset=(0.0, 0.0)):
 def test_oracle_scores_everything(faithful_to) -> None:
     task = small(faithful_to=faithful_to)
     metrics = task.evaluate(oracle(task, lambda label: (label + 3) % 10))
-    for name in ("localisation", "classification", "both", "reverse", "majority"):
+    for name in ("localisation", "precision", "classification", "both", "reverse", "majority"):
         assert metrics.values[name] == 1, name
     assert metrics.values["descriptor_kmeans"] == 1
     assert metrics.counts == {"images": 40, "objects": 360, "matched": 360}
@@ -58,6 +58,25 @@ def test_oracle_with_an_unknown_number_of_digits() -> None:
     metrics = task.evaluate(oracle(task))
     assert metrics.values["both"] == 1
     assert metrics.counts["objects"] < 360
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_smallest_score_can_be_fitted(split) -> None:
+    task = small(fewest=1, smallest_score="fitted", fit_mapping_on=split)
+
+    def unsure(name: str, *, objects: int | None = None):
+        for prediction in oracle(task)(name):
+            # The truth scores from 0.6 to 0.9, places without a digit from 0.1 to 0.4.
+            noise = 0.3 * torch.rand_like(prediction.keypoints.score)
+            prediction.keypoints.score = 0.1 + 0.5 * prediction.keypoints.score + noise
+            yield prediction
+
+    values = task.evaluate(unsure).values
+    assert values["localisation"] == values["precision"] == 1
+    everything = small(fewest=1)
+    values = everything.evaluate(unsure).values
+    assert values["localisation"] == 1
+    assert 0.4 < values["precision"] < 0.7
 
 
 def test_shuffled_classes_are_chance() -> None:
@@ -136,7 +155,7 @@ def test_idx_by_path(tmp_path) -> None:
     write_set(tmp_path / "fashion", compress=False)
     task = MnistHard(source="idx", path=str(tmp_path / "fashion"), canvas=40, test_images=3)
     assert task.split("test").images.shape == (3, 1, 40, 40)
-    assert "fashion" in task.data_source()
+    assert task.data_source() == "MNIST-Hard (generated from fashion)"
 
 
 def test_missing_data_says_what_to_do() -> None:
@@ -169,6 +188,17 @@ def test_official_folder(folders) -> None:
     assert split.images.shape == (2, 1, 80, 80)
     assert split.targets["labels"][0].tolist() == list(range(9))
     assert (split.targets["boxes"] == 20).all()
+    with pytest.raises(ConfigurationError, match="official scenes are as they are"):
+        MnistHard(fewest=1).source_key()
+
+
+def test_unusual_scenes_are_named_so() -> None:
+    digits = "MNIST-Hard (generated from scikit-learn's 8x8 digits)"
+    assert small().data_source() == digits
+    assert small(fewest=1).data_source() == f"{digits}; 1 to 9 digits"
+    task = small(fewest=4, most=4, distance=0.125, tile=(0.2, 0.4))
+    unusual = "4 digits; centres 0.125 of the side apart; tiles 0.2 to 0.4"
+    assert task.data_source() == f"{digits}; {unusual}"
 
 
 def test_impossible_settings() -> None:

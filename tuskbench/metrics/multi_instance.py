@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tuskbench.contracts import Metrics, Prediction, Split
 from tuskbench.metrics.boxes import match_greedy, match_hungarian, square_iou
 from tuskbench.metrics.mapping import Mapping, count_pairs, fit_mapping
+from tuskbench.metrics.threshold import best_threshold
 
 # How much of an evaluation is kept for the report's figures.
 FIGURE_IMAGES = 6
@@ -31,7 +32,8 @@ class Protocol:
         majority: without `mapping`, map by majority; else one to one unless there are more
             prototypes than classes.
         box_side: side of the predicted box in pixels.
-        smallest_score: detections below it do not count.
+        smallest_score: detections below it do not count; None for the best on the split that
+            the mapping is fitted on.
         classes: number of classes.
     """
 
@@ -39,7 +41,7 @@ class Protocol:
     mapping: Mapping | None
     majority: bool
     box_side: float
-    smallest_score: float
+    smallest_score: float | None
     classes: int
 
     def mapping_for(self, prototypes: int) -> Mapping:
@@ -55,6 +57,7 @@ class Detections:
 
     Attributes:
         xy: [N, K, 2]; score: [N, K]; prototype: [N, K].
+        kept: [N, K] which are not dropped for a low score.
         descriptor: [N, K, C] or None.
         match: [N, G] index of each object's prediction, -1 without one.
         labels: [N, G] true classes, -1 where there is no object.
@@ -65,6 +68,7 @@ class Detections:
     score: NDArray[np.float32]
     prototype: NDArray[np.int64]
     descriptor: NDArray[np.float32] | None
+    kept: NDArray[np.bool_]
     match: NDArray[np.int64]
     labels: NDArray[np.int64]
     boxes: NDArray[np.float32]
@@ -80,8 +84,8 @@ class Detections:
         return values[image, self.match[self.matched]]
 
 
-def detect(protocol: Protocol, split: Split, predictions: Iterable[Prediction]) -> Detections:
-    """Gather predictions over a split and match them to its objects."""
+def gather(split: Split, predictions: Iterable[Prediction]) -> Detections:
+    """Return predictions over a split beside its truth; nothing is matched yet."""
     keypoints = [p.keypoints for p in predictions if p.keypoints is not None]
     xy = torch.cat([k.xy for k in keypoints]).float().cpu().numpy()
     score = torch.cat([k.score for k in keypoints]).float().cpu().numpy()
@@ -94,11 +98,26 @@ def detect(protocol: Protocol, split: Split, predictions: Iterable[Prediction]) 
         descriptor = torch.cat(parts).float().cpu().numpy()
     labels = split.targets["labels"].cpu().numpy()
     boxes = split.targets["boxes"].cpu().numpy()
-    iou = square_iou(xy, protocol.box_side, boxes[..., :2], 2 * boxes[..., 2])
-    iou = np.where((score >= protocol.smallest_score)[:, :, None], iou, 0)
-    iou = np.where((labels >= 0)[:, None, :], iou, 0)
+    kept, match = np.ones(score.shape, bool), np.full(labels.shape, -1)
+    return Detections(xy, score, prototype, descriptor, kept, match, labels, boxes)
+
+
+def assign(protocol: Protocol, found: Detections, smallest_score: float) -> Detections:
+    """Match the detections of at least the given score to the objects."""
+    kept = found.score >= smallest_score
+    iou = square_iou(found.xy, protocol.box_side, found.boxes[..., :2], 2 * found.boxes[..., 2])
+    iou *= kept[:, :, None] & (found.labels >= 0)[:, None, :]
     match = match_hungarian(iou) if protocol.matching == "hungarian" else match_greedy(iou)
-    return Detections(xy, score, prototype, descriptor, match, labels, boxes)
+    return replace(found, kept=kept, match=match)
+
+
+def _smallest_score(protocol: Protocol, found: Detections) -> float:
+    if protocol.smallest_score is not None:
+        return protocol.smallest_score
+    found = assign(protocol, found, -np.inf)
+    matched = np.zeros(found.score.shape, bool)
+    matched[np.nonzero(found.matched)[0], found.match[found.matched]] = True
+    return best_threshold(found.score.ravel(), matched.ravel(), int((found.labels >= 0).sum()))
 
 
 def score(
@@ -107,9 +126,16 @@ def score(
     predictions: Iterable[Prediction],
     fitting: tuple[Split, Iterable[Prediction]] | None = None,
 ) -> Metrics:
-    """Score predictions over `split`; the mapping is fitted on `fitting`, or on `split`."""
-    found = detect(protocol, split, predictions)
-    fitted = detect(protocol, *fitting) if fitting else found
+    """Score predictions over `split`.
+
+    The mapping, and the smallest score where the protocol leaves it open, are fitted on
+    `fitting`, or on `split` itself.
+    """
+    found = gather(split, predictions)
+    fitted = gather(*fitting) if fitting else found
+    smallest = _smallest_score(protocol, fitted)
+    found = assign(protocol, found, smallest)
+    fitted = assign(protocol, fitted, smallest) if fitting else found
     prototypes = 1 + int(max(found.prototype.max(), fitted.prototype.max()))
     counts = _count(fitted, prototypes, protocol.classes)
     tested = counts if fitted is found else _count(found, prototypes, protocol.classes)
@@ -121,6 +147,7 @@ def score(
     correct[found.matched] = right[found.of_matched(found.prototype), found.labels[found.matched]]
     values = {
         "localisation": matched / max(objects, 1),
+        "precision": matched / max(int(found.kept.sum()), 1),
         "classification": int(correct.sum()) / max(matched, 1),
         "both": int(correct.sum()) / max(objects, 1),
     }
@@ -168,6 +195,7 @@ def _figures(
         "images": images,
         "detections_xy": found.xy[shown],
         "detections_score": found.score[shown],
+        "detections_kept": found.kept[shown],
         "detections_label": predicted_class[found.prototype[shown]],
         "truth_boxes": np.concatenate([centre - half, centre + half], -1),
         "truth_labels": found.labels[shown],

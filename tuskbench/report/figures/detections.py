@@ -26,7 +26,8 @@ def draw(arrays: Mapping[str, Mapping[str, np.ndarray]], caption: str) -> Figure
 
     Args:
         arrays: by variant: `images` [n, H, W, 3] uint8, `detections_xy` [n, K, 2], and
-            optionally `detections_label` [n, K] with -1 for no class, `truth_boxes`
+            optionally `detections_label` [n, K] with -1 for no class, `detections_kept` [n, K]
+            false where a detection is not to be drawn, `truth_boxes`
             [n, G, 4] as (x0, y0, x1, y1), `truth_labels` [n, G], `box_side` and
             `reconstructions` [n, H, W, 3] uint8.
         caption: what the records were measured with.
@@ -107,6 +108,9 @@ def _boxes(axes: Axes, found: Mapping[str, np.ndarray], index: int) -> None:
     labels = np.full(len(xy), -1)
     if "detections_label" in found:
         labels = np.asarray(found["detections_label"][index])
+    if "detections_kept" in found:
+        kept = np.asarray(found["detections_kept"][index], bool)
+        xy, labels = xy[kept], labels[kept]
     truth_boxes, truth_labels = _truth(found, index)
     for truth in truth_boxes:
         _rectangle(axes, truth, TRUTH, 0.8, "--")
