@@ -195,10 +195,10 @@ def test_official_folder(folders) -> None:
 def test_unusual_scenes_are_named_so() -> None:
     digits = "MNIST-Hard (generated from scikit-learn's 8x8 digits)"
     assert small().data_source() == digits
-    assert small(fewest=1).data_source() == f"{digits}; 1 to 9 digits"
+    assert small(fewest=1).data_source() == f"{digits}, 1 to 9 digits"
     task = small(fewest=4, most=4, distance=0.125, tile=(0.2, 0.4))
-    unusual = "4 digits; centres 0.125 of the side apart; tiles 0.2 to 0.4"
-    assert task.data_source() == f"{digits}; {unusual}"
+    unusual = "4 digits, centres 0.125 of the side apart, tiles 0.2 to 0.4"
+    assert task.data_source() == f"{digits}, {unusual}"
 
 
 def test_impossible_settings() -> None:

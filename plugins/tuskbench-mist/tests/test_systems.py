@@ -11,6 +11,7 @@ import torch
 from tuskbench import registry
 from tuskbench.contracts import TaskInfo
 from tuskbench.errors import ConfigurationError
+from tuskbench.settings import rules
 from tuskbench.spec.load import load
 from tuskbench.testing import SystemConformance, toy_batch, toy_task
 
@@ -116,6 +117,23 @@ def test_mist_holds_its_detector_until_it_starts() -> None:
     system.fit_step(toy_batch(toy_task()), 1)
     assert torch.equal(states[0], build("mist").detector.last.weight)
     assert not torch.equal(states[0], states[1])
+
+
+def test_a_sharp_softmax_spreads_young_channels() -> None:
+    images = toy_batch(toy_task()).images
+
+    def spread(strength: float) -> float:
+        return float(build("channelwise-weak", strength=strength).detect(images)[0].std())
+
+    assert spread(10.0) > 3 * spread(0.1)
+
+
+def test_every_rule_sets_something() -> None:
+    # A rule is ignored where a system lacks the setting, and so would a misspelt one be.
+    known = {p.name for name in SETTINGS for p in registry.signature("system", name).parameters}
+    for rule in rules("system", "mist"):
+        names = {path[1] for path in rule.values if path[0] == "system"}
+        assert names <= known, rule.origin
 
 
 def test_cosine_schedule_ends_low() -> None:
