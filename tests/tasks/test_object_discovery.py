@@ -57,14 +57,14 @@ def predictor(task: Task, predict: Callable[[Split], Prediction] = truth):
 
 
 def test_the_truth_scores_everything() -> None:
-    task = small(train_images=400)
+    task = small(train_images=300, test_images=300)
     metrics = task.evaluate(predictor(task))
     for name in ("ari", "ari_all", "ari_more", "best_iou", "shape", "colour", "coverage"):
         assert metrics.values[name] == 1, name
     # Few of 114 prototypes have not been met in training.
     assert metrics.values["shape_strict"] == metrics.values["colour_strict"] > 0.9
-    assert metrics.counts == {"images": 30, "objects": 90, "skipped": 0}
-    assert all(scores.shape == (30,) for scores in metrics.per_image.values())
+    assert metrics.counts == {"images": 300, "objects": 900, "skipped": 0}
+    assert all(scores.shape == (300,) for scores in metrics.per_image.values())
     assert metrics.figures["images"].shape == (4, 40, 40, 3)
     assert metrics.figures["alphas"].shape == (4, 4, 40, 40)
 

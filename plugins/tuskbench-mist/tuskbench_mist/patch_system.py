@@ -35,7 +35,7 @@ class PatchSystem(nn.Module, ABC):
         schedule: learning rates over time: "constant", or "cosine" down to zero.
     """
 
-    version = "1"
+    version = "2"
     provides = frozenset({"keypoints", "labels"})
     settings = "mnist_hard.toml"
 
@@ -114,10 +114,12 @@ class PatchSystem(nn.Module, ABC):
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """Detect and classify in images [B, 3, H, W]; labels are classes."""
-        xy, score, heatmap = self.detect(images)
-        score, order = score.sort(dim=1, descending=True)
-        xy = xy.gather(1, order[..., None].expand_as(xy))
-        label = self.classify(images, xy).argmax(-1)
+        # In bfloat16 neighbouring scores near 1 are equal, and every one of them a maximum.
+        with torch.autocast(images.device.type, enabled=False):
+            xy, score, heatmap = self.detect(images)
+            score, order = score.sort(dim=1, descending=True)
+            xy = xy.gather(1, order[..., None].expand_as(xy))
+            label = self.classify(images, xy).argmax(-1)
         return Prediction(Keypoints(xy, score, label), heatmap=heatmap)
 
     def figures(self) -> Mapping[str, Tensor]:

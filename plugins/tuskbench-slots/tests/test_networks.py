@@ -136,8 +136,8 @@ def test_one_round_is_algorithm_1_of_the_paper() -> None:
     module = SlotAttention(6, 5, 8, 1).apply(keras)
     features, noise = torch.randn(1, 9, 6), torch.randn(1, 4, 5)
     slots = (module.mean + module.log_scale.exp() * noise)[0]
-    inputs = nn.functional.layer_norm(features[0], (6,))
-    query = nn.functional.layer_norm(slots, (5,)) @ module.query.weight.T
+    inputs = nn.functional.layer_norm(features[0], (6,), eps=1e-3)
+    query = nn.functional.layer_norm(slots, (5,), eps=1e-3) @ module.query.weight.T
     scores = (inputs @ module.key.weight.T) @ query.T / math.sqrt(5)
     share = scores.softmax(-1) + 1e-8
     updates = (share / share.sum(0)).T @ (inputs @ module.value.weight.T)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tuskbench_slots.initialisation import KERAS_EPSILON
+
 # Keeps the weights of a slot that gets no feature finite.
 EPSILON = 1e-8
 
@@ -28,13 +30,17 @@ class SlotAttention(nn.Module):
         limit = math.sqrt(6 / (1 + slot))
         self.mean = nn.Parameter(torch.empty(slot).uniform_(-limit, limit))
         self.log_scale = nn.Parameter(torch.empty(slot).uniform_(-limit, limit))
-        self.norm_features, self.norm_slots = nn.LayerNorm(channels), nn.LayerNorm(slot)
+        self.norm_features = nn.LayerNorm(channels, KERAS_EPSILON)
+        self.norm_slots = nn.LayerNorm(slot, KERAS_EPSILON)
         self.query = nn.Linear(slot, slot, bias=False)
         self.key = nn.Linear(channels, slot, bias=False)
         self.value = nn.Linear(channels, slot, bias=False)
         self.update = nn.GRUCell(slot, slot)
         self.refine = nn.Sequential(
-            nn.LayerNorm(slot), nn.Linear(slot, hidden), nn.ReLU(), nn.Linear(hidden, slot)
+            nn.LayerNorm(slot, KERAS_EPSILON),
+            nn.Linear(slot, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, slot),
         )
 
     def forward(self, features: Tensor, noise: Tensor) -> Tensor:

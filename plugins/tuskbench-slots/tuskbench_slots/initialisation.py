@@ -6,6 +6,9 @@ import math
 
 from torch import nn
 
+KERAS_EPSILON = 1e-3
+"""What Keras adds to the variance in layer normalisation, a hundred times what torch does."""
+
 
 def keras(module: nn.Module) -> None:
     """Give one layer Keras' initial weights: Glorot-uniform, orthogonal recurrence, no bias."""

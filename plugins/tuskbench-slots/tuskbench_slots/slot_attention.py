@@ -16,7 +16,7 @@ from tuskbench.ops.alpha import composite
 from tuskbench_slots.attention import SlotAttention
 from tuskbench_slots.broadcast_decoder import BroadcastDecoder
 from tuskbench_slots.grids import PositionEmbedding
-from tuskbench_slots.initialisation import keras
+from tuskbench_slots.initialisation import KERAS_EPSILON, keras
 from tuskbench_slots.slot_system import SlotSystem
 
 
@@ -129,7 +129,10 @@ class Encoder(nn.Module):
         height, breadth = (-(-side // 2**downsamplings) for side in size)
         self.position = PositionEmbedding(width, (height, breadth))
         self.perceptron = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)
+            nn.LayerNorm(width, KERAS_EPSILON),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuskbench.data.generators.clevr.camera import FULL_VIEW, HEIGHT, WIDTH, View, project
-from tuskbench.data.generators.clevr.frame import World, label_maps, paint_flat, paint_shaded
+from tuskbench.data.generators.clevr.frame import label_maps, paint_flat, paint_shaded
 from tuskbench.data.generators.clevr.scenes import PLACES, SceneTable, propose
+from tuskbench.data.generators.clevr.world import World
 from tuskbench.errors import ConfigurationError
 
 Shading = Literal["flat", "lambert", "full"]
@@ -22,7 +23,7 @@ LEAST_VISIBLE = 200
 """Pixels that every object shows in the official frame."""
 ATTEMPTS = 1000
 # Pixels worked on at once: enough to fill the device, few enough for caches and memory.
-CHUNK = {"cpu": 2**16, "other": 2**21}
+CHUNK = {"cpu": 2**16, "other": 2**20}
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def render(
         ConfigurationError: if a setting is out of range.
         ValueError: if a scene cannot be drawn.
     """
-    _check(count_range, size, view, shading)
     index = np.asarray(index, np.int64)
+    _check(count_range, index, size, view, shading)
     scenes = draw_scenes(count_range, seed, stream, index, device)
     parts = [
         _render_chunk(scenes.take(chunk), size, view, shading, device)
@@ -183,16 +184,26 @@ def _chunks(count: int, size: tuple[int, int], device: torch.device | str) -> It
     return (slice(start, start + step) for start in range(0, count, step))
 
 
-def _check(count_range: tuple[int, int], size: tuple[int, int], view: View, shading: str) -> None:
+def _check(
+    count_range: tuple[int, int],
+    index: NDArray[np.int64],
+    size: tuple[int, int],
+    view: View,
+    shading: str,
+) -> None:
     def wrong(parameter: str, value: object, expected: str) -> ConfigurationError:
         return ConfigurationError("clevr renderer", parameter, value, expected)
 
     fewest, most = count_range
     if not 1 <= fewest <= most <= PLACES:
         raise wrong("count_range", count_range, f"1 <= fewest <= most <= {PLACES}")
+    if index.ndim != 1 or not len(index):
+        raise wrong("index", index.tolist(), "a row of at least one index")
     if min(size) < 1:
         raise wrong("size", size, "at least one pixel each way")
-    if min(view[2:]) <= 0:
-        raise wrong("view", view, "top, left and a positive height and width")
+    top, left, height, width = view
+    inside = top >= 0 and left >= 0 and top + height <= HEIGHT and left + width <= WIDTH
+    if min(height, width) <= 0 or not inside:
+        raise wrong("view", view, f"top, left, height and width within {HEIGHT} x {WIDTH}")
     if shading not in get_args(Shading):
         raise wrong("shading", shading, f"one of {', '.join(get_args(Shading))}")

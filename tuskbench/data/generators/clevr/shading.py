@@ -1,7 +1,8 @@
 """Radiance of ground, rubber and metal; constants tuned to official images.
 
-Rubber stands for the original's diffuse and velvet under a rough gloss, metal for its mix of two
-glossy lobes tinted by the colour.
+Rubber, `diffuse` and a wide `highlight`, stands for the original's diffuse and velvet under a
+rough gloss. Metal, albedo * (mirror + a narrow `highlight`), stands for its two glossy lobes
+tinted by the colour.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ GROUND_REFLECTANCE = 0.1421
 GROUND_AMBIENT = 0.554
 SKY = 0.14
 """What a mirror shows where it meets neither solid nor near ground."""
+
+# Phong exponent, and weight of a lamp of power 100.
+RUBBER_GLOSS = (30.0, 0.12)
+METAL_GLOSS = (150.0, 1.2)
 
 
 def ground(light: Light) -> Tensor:
@@ -45,16 +50,6 @@ def highlight(mirrored: Tensor, light: Light, exponent: float, weight: float) ->
     strength = cosine.pow(exponent) * light.visible[:3]
     lobes = strength.new_tensor(COLOUR[:3]).T * (strength.new_tensor(POWER) * (weight / 100))
     return lobes @ strength
-
-
-def rubber(albedo: Tensor, normal: Tensor, mirrored: Tensor, light: Light) -> Tensor:
-    """Return the radiance [3, n] of rubber."""
-    return diffuse(albedo, normal, light) + highlight(mirrored, light, 30, 0.12)
-
-
-def metal(albedo: Tensor, reflection: Tensor, mirrored: Tensor, light: Light) -> Tensor:
-    """Return the radiance [3, n] of metal that mirrors the radiance `reflection`."""
-    return albedo * (reflection + highlight(mirrored, light, 150, 1.2))
 
 
 def to_bytes(radiance: Tensor) -> Tensor:

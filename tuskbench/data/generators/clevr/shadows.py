@@ -109,25 +109,17 @@ def shadow_pairs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Find the solids that may hide a lamp: those whose ball is near the line between.
 
+    Points are laid out scene by scene, so that one product gives all distances.
+
     Returns:
         [n] numbers of points, lamps and solids.
     """
     scenes, count = lamps.position.shape[:2]
     places = len(solids.kind) // scenes
-    # Points are laid out scene by scene, so that one product gives all distances.
-    order = points.scene.argsort(stable=True)
-    held = points.scene.bincount(minlength=scenes)
-    scene = points.scene[order]
-    slot = torch.arange(len(order), device=order.device) - (held.cumsum(0) - held)[scene]
-    width = int(held.max())
-    # Places without a point repeat some point, unlit.
-    number = order.new_zeros(scenes * width)
-    number[scene * width + slot] = order
-    used = facing.new_zeros(scenes * width)
-    used[scene * width + slot] = True
-    lit = (facing.index_select(1, number) & used).unflatten(1, (scenes, width)).transpose(0, 1)
-    own = points.solid[number].unflatten(0, (scenes, 1, 1, width))
-    xyz = points.xyz.index_select(1, number).unflatten(1, (scenes, width))
+    number, used = _rows(points.scene, scenes)
+    lit = facing.index_select(1, number.flatten()).unflatten(1, number.shape) & used
+    own = points.solid[number][:, None, None]
+    xyz = points.xyz.index_select(1, number.flatten()).unflatten(1, number.shape)
 
     offset = xyz.transpose(0, 1)[:, None] - lamps.position[..., None]
     length = offset.square().sum(2).sqrt()
@@ -141,12 +133,28 @@ def shadow_pairs(
     edge = (distance.square() - radius.square()).clamp_min(0).sqrt()
     edge = torch.where(ball < 0, torch.inf, edge)
     # No cone holds a point infinitely far away.
-    length = torch.where(lit, length, torch.inf)
+    length = torch.where(lit.transpose(0, 1), length, torch.inf)
     near = centre @ offset >= 0.9999 * edge[..., None] * length[:, :, None]
-    solid = torch.arange(scenes * places, device=order.device).unflatten(0, (scenes, 1, places, 1))
+    solid = torch.arange(scenes * places, device=own.device).unflatten(0, (scenes, 1, places, 1))
     near &= solid != own
     row, slot = near.flatten(0, 2).nonzero(as_tuple=True)
     place = row % places
     lamp = row.div(places, rounding_mode="floor") % count
     scene = row.div(places * count, rounding_mode="floor")
-    return number[scene * width + slot], lamp, scene * places + place
+    return number[scene, slot], lamp, scene * places + place
+
+
+def _rows(scene: Tensor, scenes: int) -> tuple[Tensor, Tensor]:
+    """Lay points out scene by scene.
+
+    Returns:
+        [N, W] numbers of the points of each scene, filled up with any, and [N, W] which places
+        hold a point.
+    """
+    order = scene.argsort(stable=True)
+    held = scene.bincount(minlength=scenes)
+    row = scene[order]
+    slot = torch.arange(len(order), device=order.device) - (held.cumsum(0) - held)[row]
+    number = order.new_zeros(scenes, int(held.max()))
+    number[row, slot] = order
+    return number, torch.arange(number.shape[1], device=order.device) < held[:, None]

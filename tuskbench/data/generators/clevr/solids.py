@@ -50,10 +50,6 @@ class Solids:
         radius = half.new_tensor([*BALL, 0.0])[kind] * half
         return cls(kind, centre, frame, torch.where(kind < 0, -torch.ones_like(half), radius))
 
-    def to(self, dtype: torch.dtype) -> Solids:
-        """Return them in another precision."""
-        return Solids(self.kind, self.centre.to(dtype), self.frame.to(dtype), self.ball.to(dtype))
-
 
 def to_local(frame: Tensor, points: Tensor) -> Tensor:
     """Return points [3, n] in the axes of solids of half extent 1; `frame` is [6, n]."""
@@ -129,11 +125,13 @@ def normals(kind: Tensor, frame: Tensor, points: Tensor) -> Tensor:
         points: [3, n] on their surfaces.
     """
     local = to_local(frame, points)
-    faces = local.sign() * _slope(local)
+    # Solids stand on the ground, so the edge at their foot stays sharp.
+    top = _slope(local[2:])
+    walls = local[:2].sign() * _slope(local[:2].abs())
     radius = dot(local[:2], local[:2]).sqrt()
-    side = local[:2] * (_slope(radius) / radius.clamp_min(1e-6))
-    barrel = torch.cat([side, faces[2:]])
-    normal = torch.where(kind == CUBE, faces, torch.where(kind == CYLINDER, barrel, local))
+    barrel = local[:2] * (_slope(radius) / radius.clamp_min(1e-6))
+    flat = torch.cat([torch.where(kind == CUBE, walls, barrel), top])
+    normal = torch.where(kind == SPHERE, local, flat)
     cosine, sine, scale = frame[:3]
     x, y, z = normal
     world = torch.stack([cosine * x - sine * y, sine * x + cosine * y, scale * z])
@@ -141,8 +139,8 @@ def normals(kind: Tensor, frame: Tensor, points: Tensor) -> Tensor:
 
 
 def _slope(distance: Tensor) -> Tensor:
-    """Return how much a face's normal counts at a distance from the centre along it.
+    """Return how much a face's normal counts, by the distance from the centre along it.
 
     Near an edge the normals of both faces blend, at the edge in equal parts.
     """
-    return (1 + (distance.abs() - 1) / BEVEL).clamp(0, 1)
+    return (1 + (distance - 1) / BEVEL).clamp(0, 1)
