@@ -128,6 +128,19 @@ def test_kmeans_places_prototypes_as_often_as_asked(strategy) -> None:
     assert placed[0] == 11 * 4 * 3
 
 
+@pytest.mark.parametrize("regularizer", ["kmeans", "vq"])
+def test_every_regularizer_can_be_placed_again(regularizer) -> None:
+    made = system(
+        regularizer={"name": regularizer, "prototypes": 3},
+        clustering_start=0.25,
+        clustering_ramp=0.5,
+        placements=2,
+    )
+    assert all(
+        torch.isfinite(torch.tensor(list(losses.values()))).all() for losses in run(made, 14)
+    )
+
+
 def test_unit_features_cannot_shrink_under_equivariance() -> None:
     losses = []
     for scale in (1.0, 1e-3):

@@ -43,7 +43,8 @@ class Prototypes(nn.Module):
         points = descriptors.detach().float().cpu().numpy()
         seed = int(torch.randint(2**31, ()).item())
         fit = ScikitKMeans(len(self.prototypes), n_init=10, random_state=seed).fit(points)
-        self.prototypes.copy_(torch.from_numpy(fit.cluster_centers_))
+        # New memory, because a loss that was computed before may still be waiting for its gradient.
+        self.prototypes.data = torch.from_numpy(fit.cluster_centers_).to(self.prototypes)
 
     def quantize(self, descriptors: Tensor) -> Tensor:
         """Return the descriptors as they are; the decoder sees them unquantized."""
