@@ -9,17 +9,10 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tuskbench import static
 
 Install = Callable[..., Path]
-
-# A machine under load makes examples slowly, which says nothing about the code.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
 
 
 @pytest.fixture

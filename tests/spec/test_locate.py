@@ -6,7 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuskbench.spec.locate import Path, dotted, locate, nearest_line
@@ -50,12 +50,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=5), st.booleans())
 def test_every_key_is_found(document: dict[str, Any], multiline: bool) -> None:
     text = tomli_w.dumps(document, multiline_strings=multiline)
     assert set(locate(text)) == set(paths(tomllib.loads(text)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_a_statement_is_not_there_before_its_line(document: dict[str, Any]) -> None:
     # Each statement of tomli_w begins on a line of its own, so a text cut before it parses.
