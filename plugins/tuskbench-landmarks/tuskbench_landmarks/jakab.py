@@ -163,7 +163,7 @@ class Jakab(LandmarkSystem):
 
     def locate(self, images: Tensor) -> Detection:
         """Return the landmarks of images [B, 3, H, W]."""
-        maps = separable_maps(self.landmarks(self.pose(images)))
+        maps = separable_maps(self.sharpness * self.landmarks(self.pose(images)))
         return Detection(maps, mean(maps))
 
     def render(self, source: Tensor, xy: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ class LandmarkSystem(nn.Module, ABC):
     Args:
         task: the task (wired by the runner).
         keypoints: K, number of landmarks.
+        sharpness: multiplies the maps' logits before their softmax. 1 is published; with more,
+            landmarks leave the image's centre in fewer steps.
         learning_rate: of Adam.
         schedule: learning rate over time: "published", or "cosine" down to zero.
     """
@@ -59,12 +61,13 @@ class LandmarkSystem(nn.Module, ABC):
         task: TaskInfo,
         *,
         keypoints: Annotated[int, Ge(1)] = 10,
+        sharpness: Annotated[float, Gt(0)] = 1.0,
         learning_rate: Annotated[float, Gt(0)] = 1e-3,
         schedule: Literal["published", "cosine"] = "published",
     ) -> None:
         super().__init__()
         self.task = task
-        self.keypoints = keypoints
+        self.keypoints, self.sharpness = keypoints, sharpness
         self.learning_rate, self.schedule = learning_rate, schedule
         self.total_steps = 0
         self.modes = 1

@@ -158,7 +158,7 @@ class LatentKeypointGAN(LandmarkSystem):
 
     def locate(self, images: Tensor) -> Detection:
         """Return the keypoints of images [B, 3, H, W]."""
-        maps = spatial_softmax(self.detector(images))
+        maps = spatial_softmax(self.sharpness * self.detector(images))
         return Detection(maps, mean(maps))
 
     def detect(self, images: Tensor) -> Detection:

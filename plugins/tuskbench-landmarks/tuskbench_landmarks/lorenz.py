@@ -106,7 +106,7 @@ class Lorenz(LandmarkSystem):
         **shared: Any,
     ) -> None:
         super().__init__(task, **shared)
-        self.encoder = Encoder(self.keypoints, features, width, depth)
+        self.encoder = Encoder(self.keypoints, features, width, depth, self.sharpness)
         self.faithful_to = faithful_to
         self.sizes = resolutions(task.image_size)
         widths = [max(8, round(decoder_width * c)) for c in LARGEST_FIRST[-len(self.sizes) :]]

@@ -64,10 +64,12 @@ class Encoder(nn.Module):
         features: channels of the feature map.
         width: channels of the hourglasses.
         depth: resolutions of the first hourglass below its own; the second has 2.
+        sharpness: multiplies the logits of the part maps.
     """
 
-    def __init__(self, parts: int, features: int, width: int, depth: int) -> None:
+    def __init__(self, parts: int, features: int, width: int, depth: int, sharpness: float) -> None:
         super().__init__()
+        self.sharpness = sharpness
         stem = max(8, width // 4)
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 6, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
@@ -86,7 +88,7 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map [B, 3, H, W] to part maps [B, K, H/2, W/2] and features [B, C, H/2, W/2]."""
         first = self.first(self.stem(images))
-        maps = spatial_softmax(self.parts(self.shape(first)))
+        maps = spatial_softmax(self.sharpness * self.parts(self.shape(first)))
         features: Tensor = self.features(self.look(first + self.back(maps.to(first.dtype))))
         return maps, features
 

@@ -153,7 +153,7 @@ class Thewlis(LandmarkSystem):
         again = compose(SIMILARITY.draw(count, device), spline)
         first = warp_images(images, once, self.task.border)
         second = warp_images(first, again, self.task.border)
-        maps = spatial_softmax(self.tower(torch.cat([first, second])))
+        maps = spatial_softmax(self.sharpness * self.tower(torch.cat([first, second])))
         near, far = maps.chunk(2)
         return {
             "alignment": self.alignment_weight * HALF_SIDE**2 * alignment(near, far, again),
@@ -162,5 +162,5 @@ class Thewlis(LandmarkSystem):
 
     def detect(self, images: Tensor) -> Detection:
         """Return the maps' means."""
-        maps = spatial_softmax(self.tower(images))
+        maps = spatial_softmax(self.sharpness * self.tower(images))
         return Detection(maps, mean(maps))

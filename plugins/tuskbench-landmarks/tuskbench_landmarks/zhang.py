@@ -195,7 +195,7 @@ class Zhang(LandmarkSystem):
 
     def locate(self, padded: Tensor) -> Structure:
         """Return the landmarks of padded images."""
-        confidence = self.detector(padded).float().softmax(1)
+        confidence = (self.sharpness * self.detector(padded).float()).softmax(1)
         maps = normalised(confidence[:, :-1])
         xy, covariance = moments(maps)
         variances = covariance.diagonal(dim1=-2, dim2=-1)
