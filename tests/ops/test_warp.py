@@ -57,3 +57,13 @@ def test_seed_decides_warp() -> None:
         torch.manual_seed(3)
         grids.append(random_warp_grid(4, (8, 8), STRONG, torch.device("cpu")))
     assert torch.equal(*grids)
+
+
+def test_positions_keep_their_precision_under_autocast() -> None:
+    settings_ = WarpSettings(scale=(0.95, 0.05), displacement=0.1, offset=0.01, rotation=0.25)
+    grids = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            grids.append(random_warp_grid(2, (64, 64), settings_, torch.device("cpu")))
+    torch.testing.assert_close(grids[0], grids[1])

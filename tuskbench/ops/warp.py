@@ -97,8 +97,10 @@ def random_warp_grid(
     batch: int, size: tuple[int, int], settings: WarpSettings, device: torch.device
 ) -> Tensor:
     """Draw a random warp for each image: a grid [B, H, W, 2] for `apply_warp`."""
-    start, moved = random_control_points(batch, settings, device)
-    return warp_grid(start, moved, size)
+    # In bfloat16 positions would be off by up to half a pixel.
+    with torch.autocast(device.type, enabled=False):
+        start, moved = random_control_points(batch, settings, device)
+        return warp_grid(start, moved, size)
 
 
 def apply_warp(

@@ -69,7 +69,7 @@ class Tusk(nn.Module):
             descriptors better than the first k-means could.
     """
 
-    version = "2"
+    version = "3"
     provides = frozenset({"keypoints"})
     supervision = "none"
     recent: Tensor
