@@ -28,8 +28,9 @@ from tuskbench.errors import ConfigurationError
 CLASSES = 10
 # Side of a predicted box as a share of the canvas: 20 px at 80 (paper, section 4.1).
 BOX_SIDE = 0.25
-# Digits in an image, and the smallest distance between two as a share of the canvas.
-DIGITS, DISTANCE = 9, 17 / 80
+DIGITS = 9
+# Smallest distance between two digits as a share of the canvas.
+DISTANCE = 17 / 80
 CANVAS = {"mnist": 80, "mist": 80, "idx": 80, "digits": 40}
 TILE = {"mnist": (0.2, 0.3), "mist": (0.2, 0.3), "idx": (0.2, 0.3), "digits": (0.3, 0.3)}
 # The generator's version; raise it when the same settings make other images.
