@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,16 @@ from tuskbench.data.locations import cache_root
 from tuskbench.errors import StoreError
 
 Arrays = Mapping[str, np.ndarray]
+
+
+def digest(content: str) -> str:
+    """Return 16 hexadecimal digits that stand for `content`."""
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def cache_key(prefix: str, settings: Sequence[object]) -> str:
+    """Return the key of what JSON-ready settings make: `prefix`, and a hash of them."""
+    return f"{prefix}-{digest(json.dumps(settings))}"
 
 
 def cached_arrays(key: str, make: Callable[[], Arrays]) -> Arrays:

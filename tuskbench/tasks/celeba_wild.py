@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping as MappingType
 from functools import cached_property
 from typing import Annotated, ClassVar
@@ -21,7 +19,7 @@ from tuskbench.contracts import (
     TaskInfo,
     WarpSettings,
 )
-from tuskbench.data.cache import cached_arrays
+from tuskbench.data.cache import cache_key, cached_arrays, digest
 from tuskbench.data.face_sources import FaceSource, Source, resolve
 
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
@@ -132,8 +130,7 @@ class CelebAWild(Task):
 
     def fingerprint(self) -> str:
         """Return a hash of the source's lists, or of the generator's version."""
-        content = f"{self._resolved.fingerprint()} {GENERATOR_SEED}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return digest(f"{self._resolved.fingerprint()} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
         """Return RGB images [N, 3, S, S] of `train`, `labelled`, `test` or `several-2` to `-4`.
@@ -155,8 +152,7 @@ class CelebAWild(Task):
     def _cache_key(self, split: str) -> str:
         whole = self.faithful_to == "paper"
         settings = [self.canvas, self.images[split], self.smallest_face, whole]
-        content = json.dumps([self.fingerprint(), split, *settings])
-        return f"{self.name}-{split}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
 
     def _arrays(self, split: str) -> dict[str, np.ndarray]:
         """Read or generate a split's images and targets."""

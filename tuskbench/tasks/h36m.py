@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from functools import cached_property
@@ -23,7 +21,7 @@ from tuskbench.contracts import (
     TaskInfo,
     WarpSettings,
 )
-from tuskbench.data.cache import cached_arrays
+from tuskbench.data.cache import cache_key, cached_arrays, digest
 from tuskbench.data.human36m import SUBJECTS, Subjects, facing_camera_swap, in_test
 from tuskbench.data.human36m_sources import TITLES, PeopleSource, Source, resolve
 from tuskbench.errors import ConfigurationError
@@ -132,8 +130,7 @@ class Human36M(Task):
 
     def fingerprint(self) -> str:
         """Return a hash of the source's files or of the generator's version."""
-        content = f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return digest(f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
         """Return `train` or `test`: images [N, 3, S, S] of one person each.
@@ -157,8 +154,7 @@ class Human36M(Task):
 
     def _cache_key(self, split: str) -> str:
         settings = [self.canvas, self.images[split], self.subjects, self.background]
-        content = json.dumps([self.fingerprint(), split, *settings])
-        return f"{self.name}-{split}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
 
     def _arrays(self, split: str) -> dict[str, np.ndarray]:
         """Read or generate a split's images and anatomical landmarks."""

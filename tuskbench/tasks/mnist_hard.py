@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping as MappingType
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
@@ -21,7 +19,7 @@ from tuskbench.contracts import (
     TaskInfo,
     WarpSettings,
 )
-from tuskbench.data.cache import cached_arrays
+from tuskbench.data.cache import cache_key, cached_arrays, digest
 from tuskbench.data.digit_sources import DigitSource, Source, resolve
 from tuskbench.errors import ConfigurationError
 
@@ -163,8 +161,7 @@ class MnistHard(Task):
 
     def fingerprint(self) -> str:
         """Return a hash of the source's files and of the generator's version."""
-        content = f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return digest(f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
         """Return `train` or `test`: grey images [N, 1, S, S] with their digits.
@@ -183,9 +180,8 @@ class MnistHard(Task):
         return Split(images, {"labels": labels, "boxes": boxes})
 
     def _cache_key(self, split: str) -> str:
-        settings = [self.canvas, self.images[split], self.fewest, self.most, self.tile]
-        content = json.dumps([self.fingerprint(), split, *settings, self.distance])
-        return f"{self.name}-{split}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        layout = [self.canvas, self.images[split], self.fewest, self.most, self.tile, self.distance]
+        return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *layout])
 
     def _arrays(self, split: str) -> dict[str, np.ndarray]:
         """Read or generate a split's images, labels and boxes."""

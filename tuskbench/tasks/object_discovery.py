@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuskbench.contracts import MetricInfo, Metrics, Predict, Split, Task, TaskInfo, WarpSettings
-from tuskbench.data.cache import cached_chunks
+from tuskbench.data.cache import cache_key, cached_chunks, digest
 from tuskbench.data.scene_sources import SceneSource, Source, resolve
 from tuskbench.errors import ConfigurationError
 
@@ -130,7 +128,7 @@ class ObjectDiscovery(Task):
         content = self._resolved.fingerprint()
         if self.source_key() == "generated":
             content += f" {self.generator} {GENERATOR_SEED}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return digest(content)
 
     def split(self, name: str) -> Split:
         """Return `train`, `test` or `test-more`: images [N, 3, S, S] with their objects.
@@ -162,8 +160,9 @@ class ObjectDiscovery(Task):
         settings: list[object] = [self.crop, self.canvas, self.images[split], self.counts[split]]
         if self.source_key() == "generated":
             settings += self.generator_settings()
-        content = json.dumps([self.fingerprint(), self.protocol, split, *settings])
-        return f"{self.name}-{split}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        return cache_key(
+            f"{self.name}-{split}", [self.fingerprint(), self.protocol, split, *settings]
+        )
 
     def _chunks(
         self, read: Callable[[NDArray[np.int64]], Scenes], count: int
