@@ -39,7 +39,21 @@ def test_two_keypoints_may_own_one_object() -> None:
 def test_segments_are_matched_one_to_one() -> None:
     truth = torch.tensor([[1, 1, 1, 1, 2, 2, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]])
     found = torch.tensor([[1, 1, 1, 0, 2, 2, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]])
-    assert matched_segments(contingency(truth, found, 2, 3)).tolist() == [[1, 2], [-1, -1]]
+    assert matched_segments(contingency(truth, found, 2, 3)[:, 1:]).tolist() == [[1, 2], [0, -1]]
+
+
+def test_a_segment_that_holds_two_objects_goes_to_neither_or_to_one() -> None:
+    truth = torch.tensor([[1, 1, 2, 2, 0, 0], [1, 1, 1, 2, 0, 0]])
+    found = torch.ones_like(truth)
+    matched = matched_segments(contingency(truth, found, 2, 2)[:, 1:])
+    assert sorted(matched[0].tolist()) == [-1, 1]
+    assert matched[1].tolist() == [1, -1]
+
+
+def test_background_in_a_segment_costs_it_nothing() -> None:
+    truth = torch.tensor([[1, 0, 0, 0, 2, 0, 0, 0]])
+    found = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1]])
+    assert matched_segments(contingency(truth, found, 2, 2)[:, 1:]).tolist() == [[0, 1]]
 
 
 def shown(label: list, owned: list, segment: list, colour: list) -> Shown:

@@ -146,7 +146,7 @@ class _Part:
         if keypoints.label.shape != masks.shape[:2]:
             return cls(scores, visible, None, None, None)
         owned = owned_objects(masks, truth, objects).numpy()
-        return cls(scores, visible, keypoints.label.numpy(), owned, matched_segments(table))
+        return cls(scores, visible, keypoints.label.numpy(), owned, matched_segments(table[:, 1:]))
 
 
 def _figures(split: Split, prediction: Prediction) -> dict[str, NDArray]:

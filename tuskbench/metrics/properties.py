@@ -45,15 +45,17 @@ def owned_objects(masks: Tensor, truth: Tensor, objects: int) -> Tensor:
 def matched_segments(table: Tensor) -> NDArray[np.int64]:
     """Pair objects with segments one to one for the largest overlap, where it is at least half.
 
+    Overlap is measured on the pixels of objects, as foreground ARI is: a system without a
+    background slot gives every background pixel to some keypoint.
+
     Args:
-        table: [B, G + 1, K] pixels by true label, background first, and segment.
+        table: [B, G, K] pixels by true object and segment, without the background.
 
     Returns:
         [B, G] segment of each object, -1 without one.
     """
-    counts = table.double()
-    common = counts[:, 1:]
-    union = common.sum(2, keepdim=True) + counts.sum(1, keepdim=True) - common
+    common = table.double()
+    union = common.sum(2, keepdim=True) + common.sum(1, keepdim=True) - common
     overlap = (common / union.clamp_min(1)).transpose(1, 2).cpu().numpy()
     return match_hungarian(overlap, OVERLAP)
 

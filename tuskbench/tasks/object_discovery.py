@@ -43,7 +43,9 @@ def metric_table(properties: tuple[str, ...], more: str) -> dict[str, MetricInfo
     for name in properties:
         doc = f"share of all objects whose own prototype tells their {name}, learnt on train"
         table[f"{name}_strict"] = MetricInfo(doc)
-    table["coverage"] = MetricInfo("share of objects that a segment overlaps by at least half")
+    table["coverage"] = MetricInfo(
+        "share of objects that a segment overlaps by at least half, on the foreground"
+    )
     return table
 
 
