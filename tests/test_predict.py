@@ -15,7 +15,7 @@ from tuskbench.cell import Cell, Training
 from tuskbench.cli import main
 from tuskbench.contracts import TaskInfo, WarpSettings
 from tuskbench.errors import ConfigurationError, StoreError
-from tuskbench.predict import Predictor
+from tuskbench.predict import Predictor, draw, open_picture, predict_files
 from tuskbench.run import checkpoint
 from tuskbench.systems.tusk import Tusk
 
@@ -91,3 +91,40 @@ def test_unreadable_picture_is_one_sentence(trained, tmp_path, content) -> None:
     assert result.exit_code == 2
     assert "picture.png" in result.output
     assert "Traceback" not in result.output
+
+
+def test_files_of_one_name_do_not_hide_each_other(trained, tmp_path) -> None:
+    files = []
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        files.append(tmp_path / place / "same.png")
+        Image.new("RGB", (20, 20), "red").save(files[-1])
+    drawn = predict_files(Predictor(trained), files, tmp_path / "out")
+    assert [path.name for path in drawn] == ["same.keypoints.png", "same-2.keypoints.png"]
+    assert all(path.with_suffix(".json").exists() for path in drawn)
+
+
+def test_pictures_are_read_as_they_are_seen(tmp_path) -> None:
+    deep = np.full((4, 4), 128 * 257, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    turned = Image.new("RGB", (6, 4))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    assert np.asarray(open_picture(tmp_path / "deep.png")).tolist() == [[[128] * 3] * 4] * 4
+    assert not np.asarray(open_picture(tmp_path / "clear.png")).any()
+    assert open_picture(tmp_path / "turned.jpg").size == (4, 6)
+
+
+def test_a_narrow_picture_is_not_drawn_without_end() -> None:
+    assert max(draw(Image.new("RGB", (3000, 20)), []).size) == 3000
+
+
+def test_an_unknown_device_is_one_sentence(trained, tmp_path) -> None:
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (16, 16)).save(picture)
+    arguments = ["predict", str(trained), str(picture), "--device", "gpu"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "expected auto, cpu, cuda or cuda:N" in result.output

@@ -55,6 +55,8 @@ class Prediction:
         reconstruction: [B, 3, H, W] in [0, 1].
         heatmap: [B, 1 or K, H, W] score maps in [0, 1].
         layers: [B, K, 3, H, W] in [0, 1], the picture that each mask shows.
+        named: whether the keypoints' labels are the task's classes, as those of a system that
+            learnt from classes are, and not prototypes or channels without a name.
     """
 
     keypoints: Keypoints | None = None
@@ -62,6 +64,7 @@ class Prediction:
     reconstruction: Tensor | None = None
     heatmap: Tensor | None = None
     layers: Tensor | None = None
+    named: bool = False
 
 
 @dataclass
@@ -210,6 +213,10 @@ class Task(ABC):
     @abstractmethod
     def info(self) -> TaskInfo:
         """Return what a system may know before it sees data."""
+
+    def rules(self) -> str:
+        """Return the protocol, and which settings change what its numbers mean."""
+        return self.protocol
 
     @abstractmethod
     def data_source(self) -> str:

@@ -13,6 +13,7 @@ from tuskbench import registry
 from tuskbench.cell import Cell
 from tuskbench.errors import (
     ConfigurationError,
+    DataMissingError,
     SpecError,
     SpecProblem,
     TuskbenchError,
@@ -113,8 +114,9 @@ def make_plan(
         overrides: dotted keys and values that override the spec.
 
     Raises:
-        SpecError: if a setting cannot be resolved or the budget is unknown.
-        DataMissingError: if data that a task asks for is not there.
+        SpecError: if a setting cannot be resolved, the budget is unknown, or data that a task
+            asks for is not there, if the task says so when asked for its source.
+        DataMissingError: if another task's data is not there.
         StoreError: if the results folder cannot be read.
     """
     budget = default_budget() if budget is None else budget
@@ -146,7 +148,8 @@ class _TaskPool:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
         self.tasks: dict[str, Task] = {}
-        self.facts: dict[str, tuple[str, str]] = {}
+        self.facts: dict[str, tuple[str, str, str]] = {}
+        self.missing: set[str] = set()
 
     def get(self, name: str, settings: Mapping[str, Any]) -> Task | None:
         """Return the task, or None where its settings do not go together."""
@@ -161,12 +164,23 @@ class _TaskPool:
                 return None
         return self.tasks[key]
 
-    def data(self, name: str, settings: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the fingerprint and the name of a task's data."""
+    def source_key(self, name: str, task: Task) -> str | None:
+        """Return the key of the data in use, or None where there is none or it is missing."""
+        try:
+            key = getattr(task, "source_key", None)
+            return None if key is None else str(key())
+        except DataMissingError as error:
+            if str(error) not in self.missing:
+                self.missing.add(str(error))
+                self.findings.add(None, str(error), ("task", name, "source"))
+            return None
+
+    def data(self, name: str, settings: Mapping[str, Any]) -> tuple[str, str, str]:
+        """Return the fingerprint and the name of a task's data, and the task's rules."""
         key = json.dumps([name, settings], sort_keys=True)
         if key not in self.facts:
             task = self.tasks[key]
-            self.facts[key] = (task.fingerprint(), task.data_source())
+            self.facts[key] = (task.fingerprint(), task.data_source(), task.rules())
         return self.facts[key]
 
 
@@ -183,11 +197,10 @@ def _resolved(
     if findings.problems:
         return first
     made = tasks.get(task, first.task)
-    source_key = getattr(made, "source_key", None)
-    if made is None or source_key is None:
-        return first
     # Rules may depend on the data in use, which only the task can tell.
-    source = str(source_key())
+    source = None if made is None else tasks.source_key(task, made)
+    if source is None:
+        return first
     second = resolve_cell(spec, task, row, budget, findings, source=source, overrides=overrides)
     tasks.get(task, second.task)
     return second
@@ -214,7 +227,7 @@ def _system(spec: Spec) -> Any:
 def _cell(
     task: str, row: Row, settings: Resolved, seed: int, budget: str, tasks: _TaskPool
 ) -> Cell:
-    fingerprint, source = tasks.data(task, settings.task)
+    fingerprint, source, protocol = tasks.data(task, settings.task)
     return Cell(
         task=task,
         task_settings=settings.task,
@@ -222,7 +235,7 @@ def _cell(
         training=settings.training,
         seed=seed,
         budget=budget,
-        protocol=registry.load("task", task).protocol,
+        protocol=protocol,
         versions=dict(_versions(task, settings.system)),
         data_fingerprint=fingerprint,
         data_source=source,

@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 from tuskbench import registry
 from tuskbench.cell import Cell
 from tuskbench.contracts import Keypoints, TaskInfo
 from tuskbench.errors import ConfigurationError, DataFormatError, DataMissingError
 from tuskbench.run import checkpoint
+from tuskbench.run.device import resolve
 from tuskbench.store import write_atomically
 
 # Smallest side of a drawn picture, so that keypoints can be told apart on small images.
 SMALLEST_DRAWING = 400
+LARGEST_DRAWING = 4000
 GOLDEN_ANGLE = 0.381966
 
 
@@ -40,12 +42,12 @@ class Predictor:
     Args:
         path: `checkpoint.safetensors` of a cell.
         keypoints: how many to detect, where it is not what the system was trained with.
-        device: where to run.
+        device: `cpu`, `cuda`, `cuda:N` or `auto`.
 
     Raises:
         StoreError: if the checkpoint cannot be read.
-        ConfigurationError: if the system has no number of keypoints to change, or cannot
-            detect that many.
+        ConfigurationError: if there is no such device, the system has no number of keypoints
+            to change, or it cannot detect that many.
     """
 
     def __init__(self, path: Path, keypoints: int | None = None, device: str = "cpu") -> None:
@@ -56,7 +58,7 @@ class Predictor:
             choice = _with_keypoints(choice, keypoints)
         self.system = registry.build("system", choice, self.task)
         checkpoint.load_weights(path, self.system)
-        self.device = torch.device(device)
+        self.device = torch.device(resolve(device)[0])
         self.system.to(self.device).eval()
 
     def __call__(self, picture: Image.Image) -> list[Detection]:
@@ -95,6 +97,8 @@ def _with_keypoints(choice: dict[str, Any], keypoints: int) -> dict[str, Any]:
 def predict_files(predictor: Predictor, files: list[Path], out: Path) -> list[Path]:
     """Detect keypoints in picture files; write `NAME.keypoints.png` and `.json` for each.
 
+    Files of the same name get numbers: `NAME-2.keypoints.png` is of the second.
+
     Returns:
         the drawn pictures.
 
@@ -103,9 +107,9 @@ def predict_files(predictor: Predictor, files: list[Path], out: Path) -> list[Pa
         DataFormatError: if a file cannot be read as a picture.
         StoreError: if the folder cannot be written.
     """
-    drawn = []
+    drawn: list[Path] = []
     for file in files:
-        picture = _open(file)
+        picture = open_picture(file)
         detections = predictor(picture)
         content = {
             "image": file.name,
@@ -113,7 +117,7 @@ def predict_files(predictor: Predictor, files: list[Path], out: Path) -> list[Pa
             "height": picture.height,
             "keypoints": [asdict(detection) for detection in detections],
         }
-        target = out / f"{file.stem}.keypoints.png"
+        target = _free(out, file.stem, drawn)
         _save(target, draw(picture, detections))
         text = json.dumps(content, indent=1)
         _write(target.with_suffix(".json"), text)
@@ -121,9 +125,18 @@ def predict_files(predictor: Predictor, files: list[Path], out: Path) -> list[Pa
     return drawn
 
 
+def _free(out: Path, stem: str, taken: list[Path]) -> Path:
+    """Return where a picture goes that does not hide one of the same call."""
+    target, number = out / f"{stem}.keypoints.png", 2
+    while target in taken:
+        target, number = out / f"{stem}-{number}.keypoints.png", number + 1
+    return target
+
+
 def draw(picture: Image.Image, detections: list[Detection]) -> Image.Image:
     """Return an enlarged copy with a circle a keypoint, coloured by its label."""
     enlarge = max(1, round(SMALLEST_DRAWING / min(picture.size)))
+    enlarge = max(1, min(enlarge, LARGEST_DRAWING // max(picture.size)))
     size = (picture.width * enlarge, picture.height * enlarge)
     canvas = picture.convert("RGB").resize(size, Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(canvas)
@@ -146,12 +159,28 @@ def _save(path: Path, picture: Image.Image) -> None:
     write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))
 
 
-def _open(file: Path) -> Image.Image:
+def open_picture(file: Path) -> Image.Image:
+    """Return a picture upright, in RGB, on black where it is transparent.
+
+    Raises:
+        DataMissingError: if there is no such file.
+        DataFormatError: if it cannot be read as a picture.
+    """
     try:
         with Image.open(file) as picture:
-            picture.load()
-            return picture.copy()
+            return _in_rgb(ImageOps.exif_transpose(picture))
     except FileNotFoundError as error:
         raise DataMissingError("predict", f"no file {file}", "check the path") from error
     except (UnidentifiedImageError, OSError) as error:
         raise DataFormatError(file, f"cannot be read as a picture ({error})") from error
+
+
+def _in_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # 16 bits a pixel, which `convert` would cut off at 255.
+        levels = np.asarray(picture, np.float64) / 257
+        return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        shown = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", shown.size, "black"), shown).convert("RGB")
+    return picture.convert("RGB")

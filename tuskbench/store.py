@@ -167,9 +167,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
+        write(temporary)
         # mkstemp makes files private, but results are read by whoever may read the folder.
         temporary.chmod(0o666 & ~_umask())
-        write(temporary)
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)

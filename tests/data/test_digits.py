@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from tuskbench.data import counter
-from tuskbench.data.generators.digits import Layout, generate, resampling, throw_darts
+from tuskbench.data.generators.digits import (
+    Layout,
+    choose_tiles,
+    generate,
+    resampling,
+    throw_darts,
+)
+from tuskbench.errors import ConfigurationError
 
 TILES = np.full((5, 8, 8), 200, np.uint8)
 CLASSES = np.arange(5)
@@ -19,6 +26,16 @@ CLASSES = np.arange(5)
 def scenes(index, layout: Layout | None = None):
     layout = layout or Layout(40)
     return generate(TILES, CLASSES, layout, 0, "test", np.asarray(index))
+
+
+def test_every_class_is_drawn_alike_whatever_its_number_of_tiles() -> None:
+    labels = np.repeat([3, 0, 7], [50, 5, 1])
+    rng = np.random.default_rng(0)
+    chosen = choose_tiles(labels, rng.random((3000, 2)), rng.random((3000, 2)))
+    shares = np.bincount(labels[chosen].ravel(), minlength=8) / chosen.size
+    np.testing.assert_allclose(shares[[0, 3, 7]], 1 / 3, atol=0.03)
+    # Every tile of a class is drawn.
+    assert set(chosen.ravel()) == set(range(len(labels)))
 
 
 def test_an_image_does_not_depend_on_its_batch() -> None:
@@ -64,7 +81,7 @@ def test_neighbours_are_as_far_apart_as_in_the_paper() -> None:
 
 
 def test_impossible_layout_says_so() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ConfigurationError, match="do not fit"):
         throw_darts(Layout(80, distance=0.5), 0, "s", np.arange(1))
 
 

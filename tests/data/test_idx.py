@@ -78,3 +78,12 @@ def test_labels_that_do_not_belong(tmp_path) -> None:
 def test_missing_file_says_where(tmp_path) -> None:
     with pytest.raises(DataMissingError, match="train-images-idx3-ubyte"):
         idx.read_digits(tmp_path, "mnist", "train")
+
+
+@pytest.mark.parametrize(("count", "label"), [(0, 0), (2, 26)])
+def test_sets_without_images_or_with_other_classes_are_refused(tmp_path, count, label) -> None:
+    images, labels = (tmp_path / name for name in idx.FILES["train"])
+    images.write_bytes(encode(np.zeros((count, 28, 28))))
+    labels.write_bytes(encode(np.full(count, label)))
+    with pytest.raises(DataFormatError, match=r"holds no image|expected classes 0 to 9, found 26"):
+        idx.read_digits(tmp_path, "idx", "train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import h5py
@@ -120,3 +121,11 @@ def test_hdf5_files_that_are_not_of_the_layout(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataFormatError, match="cannot be read as HDF5"):
         list(read_scenes(path, TETROMINOES))
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_a_file_without_records_is_said_to_be_empty(tmp_path, content) -> None:
+    file = tmp_path / "tetrominoes_train.tfrecords"
+    file.write_bytes(content)
+    with pytest.raises(DataFormatError, match="no record is in it"):
+        list(read_scenes(file, TETROMINOES))

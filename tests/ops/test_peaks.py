@@ -78,3 +78,13 @@ def test_sampling_between_pixels() -> None:
     xy = torch.tensor([[[1.75, 2.5]]])
     assert sample_bilinear(maps, xy).item() == pytest.approx(1.75 + 5 * 2.5, abs=1e-5)
     assert sample_truncated(maps, xy).item() == 1 + 5 * 2
+
+
+def test_a_position_that_is_no_number_gives_none_and_harms_nothing() -> None:
+    maps = torch.rand(1, 2, 5, 6, requires_grad=True)
+    xy = torch.tensor([[[1.5, 2.0], [torch.nan, 1.0]]], requires_grad=True)
+    value = sample_bilinear(maps, xy)
+    assert torch.isfinite(value[0, 0]).all()
+    assert value[0, 1].isnan().all()
+    value.sum().backward()
+    assert torch.isfinite(maps.grad).all()

@@ -86,6 +86,18 @@ def test_a_label_of_the_sweep_is_shown_and_sets_nothing(tmp_path: Path) -> None:
     assert rows[0].condition == "as it is"
 
 
+def test_a_row_that_is_not_swept_follows_the_task_alone(tmp_path: Path) -> None:
+    text = BASE + '[[variant]]\nlabel = "a"\n[[variant]]\nlabel = "b"\nswept = false\n'
+    resolve(tmp_path, text + '[sweep]\n"encoder.width" = [6, 7]\n"task.canvas" = [2, 3]\n')
+    rows = load(tmp_path / "spec.toml").rows()
+    assert [row.name for row in rows if row.condition == "task.canvas=2"] == [
+        "a, encoder.width=6",
+        "a, encoder.width=7",
+        "b",
+    ]
+    assert len(rows) == 6
+
+
 def test_another_component_takes_only_the_rules_that_it_has(tmp_path: Path) -> None:
     found = resolve(tmp_path, BASE + 'encoder = { name = "sharp", power = 1 }\n', "cpu")
     assert found.system["encoder"] == {"name": "sharp", "power": 2.0, "faithful_to": "code"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +109,30 @@ def test_more_prototypes_than_classes_map_by_majority() -> None:
     assert one_to_one.evaluate(oracle(one_to_one, halves)).values["classification"] < 0.7
 
 
+def test_labels_of_a_system_that_learnt_from_classes_are_classes() -> None:
+    task, swapped = small(), (lambda label: torch.where(label < 2, 1 - label, label))
+    unnamed = oracle(task, swapped)
+
+    def named(split: str, *, objects: int | None = None):
+        return [replace(prediction, named=True) for prediction in unnamed(split)]
+
+    assert task.evaluate(unnamed).values["classification"] == 1
+    metrics = task.evaluate(named)
+    labels = task.split("test").targets["labels"]
+    right = (labels >= 2).float().mean().item()
+    assert metrics.values["classification"] == pytest.approx(right)
+    assert metrics.figures["prototype_classes"].tolist() == list(range(10))
+
+
+def test_kmeans_on_the_pixels_at_the_true_positions_needs_no_system() -> None:
+    values = [
+        small().evaluate(oracle(small(), relabel)).values["pixel_kmeans"]
+        for relabel in (lambda label: label, torch.zeros_like)
+    ]
+    assert values[0] == values[1]
+    assert 0.3 < values[0] < 0.9
+
+
 def test_fewer_prototypes_than_classes() -> None:
     task = small()
     metrics = task.evaluate(oracle(task, lambda label: label // 2))
@@ -155,7 +181,7 @@ def test_idx_by_path(tmp_path) -> None:
     write_set(tmp_path / "fashion", compress=False)
     task = MnistHard(source="idx", path=str(tmp_path / "fashion"), canvas=40, test_images=3)
     assert task.split("test").images.shape == (3, 1, 40, 40)
-    assert task.data_source() == "MNIST-Hard (generated from fashion)"
+    assert task.data_source() == "MNIST-Hard (generated from fashion), 40 pixels a side"
 
 
 def test_missing_data_says_what_to_do() -> None:
@@ -206,3 +232,9 @@ def test_impossible_settings() -> None:
         MnistHard(fewest=5, most=3)
     with pytest.raises(ConfigurationError, match="tile"):
         MnistHard(tile=(0.5, 0.2))
+
+
+def test_settings_that_change_what_numbers_mean_are_named_with_the_protocol() -> None:
+    assert small().rules() == MnistHard.protocol
+    task = small(faithful_to="code", mapping="reverse", fit_mapping_on="train")
+    assert task.rules() == f"{task.protocol} (code, reverse mapping, mapping fitted on train)"

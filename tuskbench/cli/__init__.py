@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import signal
 from typing import Any
 
 import click
@@ -60,7 +63,15 @@ class LazyGroup(click.Group):
         except TuskbenchError as error:
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            # Standard output may be a file on a full disk; a closed pipe is click's to handle.
+            if error.errno != errno.ENOSPC:
+                raise
+            click.echo(f"cannot write the output: {error.strerror}", err=True)
+            os._exit(1)
         except KeyboardInterrupt:
+            # What is left to do at exit shall not be interrupted by another.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
 

@@ -18,7 +18,7 @@ import click
     show_default=True,
     help="Folder of the drawn pictures and the JSON files.",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def predict_command(
     checkpoint: Path, images: tuple[Path, ...], keypoints: int | None, out: Path, device: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ def run_command(
     cells = to_run(plan.cells, store, _warn)
     outcome = _compute(cells, plan, store, executor, jobs, device)
     if outcome is not None and outcome.interrupted:
+        # What is left to do at exit shall not be interrupted by another Ctrl-C.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("interrupted; the same command goes on from here", err=True)
         ctx.exit(INTERRUPTED)
     _report(out, write_manifest(plan, out), figures)

@@ -85,7 +85,8 @@ def _kept(key: str, write: Callable[[Path], None]) -> Arrays:
             if not folder.is_dir():
                 _write(folder, write)
     except OSError as error:
-        problem = f"cannot keep generated data here ({error.strerror or error})"
+        problem = f"cannot keep generated data here ({error.strerror or error}); is the disk full? "
+        problem += "$TUSKBENCH_CACHE names another folder"
         raise StoreError(folder.parent, problem) from error
     return _read(folder)
 

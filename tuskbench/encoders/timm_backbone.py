@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from tuskbench.errors import ConfigurationError
 from tuskbench.ops.pretrained import (
     feature_channels,
     feature_extractor,
@@ -43,7 +44,7 @@ class TimmEncoder(nn.Module):
         levels: Annotated[int, Ge(1)] = 4,
     ) -> None:
         super().__init__()
-        self.channels = width
+        self.channels, self.model = width, model
         self.backbone = feature_extractor("timm", model, pretrained)
         channels = feature_channels(self.backbone)[:levels]
         self.normalise = imagenet_normalisation()
@@ -68,3 +69,16 @@ class TimmEncoder(nn.Module):
             x = block(torch.cat([resized, skip], dim=1))
         features: Tensor = self.last(x)
         return features
+
+    @torch.no_grad()
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `ConfigurationError` unless the backbone takes images of (height, width)."""
+        training = self.backbone.training
+        self.backbone.eval()
+        try:
+            self.backbone(torch.zeros(1, 3, *size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            expected = f"a size that {self.model} takes ({str(error).splitlines()[0]})"
+            raise ConfigurationError("timm", "image_size", size, expected) from error
+        finally:
+            self.backbone.train(training)

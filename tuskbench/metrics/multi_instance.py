@@ -28,7 +28,8 @@ class Protocol:
 
     Attributes:
         matching: how predictions are matched to objects.
-        mapping: how prototypes are mapped to classes; None decides by `majority`.
+        mapping: how prototypes are mapped to classes; None takes labels that are named for
+            classes, and maps others by `majority`.
         majority: without `mapping`, map by majority; else one to one unless there are more
             prototypes than classes.
         box_side: side of the predicted box in pixels.
@@ -44,10 +45,12 @@ class Protocol:
     smallest_score: float | None
     classes: int
 
-    def mapping_for(self, prototypes: int) -> Mapping:
-        """Return the mapping used with so many prototypes."""
+    def mapping_for(self, prototypes: int, named: bool) -> Mapping:
+        """Return the mapping used with so many prototypes, or with named labels."""
         if self.mapping is not None:
             return self.mapping
+        if named:
+            return "identity"
         return "majority" if self.majority or prototypes > self.classes else "bipartite"
 
 
@@ -57,6 +60,7 @@ class Detections:
 
     Attributes:
         xy: [N, K, 2]; score: [N, K]; prototype: [N, K].
+        named: whether prototypes are classes.
         kept: [N, K] which are not dropped for a low score.
         descriptor: [N, K, C] or None.
         match: [N, G] index of each object's prediction, -1 without one.
@@ -67,6 +71,7 @@ class Detections:
     xy: NDArray[np.float32]
     score: NDArray[np.float32]
     prototype: NDArray[np.int64]
+    named: bool
     descriptor: NDArray[np.float32] | None
     kept: NDArray[np.bool_]
     match: NDArray[np.int64]
@@ -86,7 +91,9 @@ class Detections:
 
 def gather(split: Split, predictions: Iterable[Prediction]) -> Detections:
     """Return predictions over a split beside its truth; nothing is matched yet."""
-    keypoints = [p.keypoints for p in predictions if p.keypoints is not None]
+    with_keypoints = [p for p in predictions if p.keypoints is not None]
+    keypoints = [p.keypoints for p in with_keypoints if p.keypoints is not None]
+    named = all(p.named for p in with_keypoints)
     xy = torch.cat([k.xy for k in keypoints]).float().cpu().numpy()
     score = torch.cat([k.score for k in keypoints]).float().cpu().numpy()
     prototype = np.zeros(score.shape, np.int64)
@@ -99,7 +106,7 @@ def gather(split: Split, predictions: Iterable[Prediction]) -> Detections:
     labels = split.targets["labels"].cpu().numpy()
     boxes = split.targets["boxes"].cpu().numpy()
     kept, match = np.ones(score.shape, bool), np.full(labels.shape, -1)
-    return Detections(xy, score, prototype, descriptor, kept, match, labels, boxes)
+    return Detections(xy, score, prototype, named, descriptor, kept, match, labels, boxes)
 
 
 def assign(protocol: Protocol, found: Detections, smallest_score: float) -> Detections:
@@ -139,7 +146,7 @@ def score(
     prototypes = 1 + int(max(found.prototype.max(), fitted.prototype.max()))
     counts = _count(fitted, prototypes, protocol.classes)
     tested = counts if fitted is found else _count(found, prototypes, protocol.classes)
-    right = fit_mapping(counts, protocol.mapping_for(prototypes))
+    right = fit_mapping(counts, protocol.mapping_for(prototypes, found.named))
 
     real = found.labels >= 0
     objects, matched = int(real.sum()), int(found.matched.sum())
@@ -152,8 +159,10 @@ def score(
         "both": int(correct.sum()) / max(objects, 1),
     }
     for mapping in ("reverse", "majority"):
-        hits = tested[fit_mapping(counts, mapping)].sum()
-        values[mapping] = float(hits) / max(matched, 1)
+        hits = float(tested[fit_mapping(counts, mapping)].sum())
+        values[mapping] = hits / max(matched, 1)
+        if mapping == "reverse":
+            values["reverse_both"] = hits / max(objects, 1)
     if found.descriptor is not None and matched >= protocol.classes:
         values["descriptor_kmeans"] = _kmeans_classification(found, protocol.classes)
     each = real.sum(1).clip(1)

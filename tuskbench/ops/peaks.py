@@ -70,12 +70,18 @@ def global_soft_argmax(logits: Tensor) -> Tensor:
 
 
 def sample_bilinear(maps: Tensor, xy: Tensor) -> Tensor:
-    """Interpolate maps [B, C, H, W] at xy [B, K, 2]: [B, K, C]; outside points are clamped."""
+    """Interpolate maps [B, C, H, W] at xy [B, K, 2]: [B, K, C]; outside points are clamped.
+
+    The value at a position that is not a number is not a number.
+    """
     height, width = maps.shape[-2:]
+    # Torch's gradient would read memory outside the map there.
+    lost = xy.isnan().any(-1, keepdim=True)
+    xy = xy.nan_to_num()
     scale = xy.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
     grid = (xy * scale - 1).unsqueeze(1).to(maps.dtype)
     sampled = F.grid_sample(maps, grid, padding_mode="border", align_corners=True)
-    return sampled[:, :, 0].transpose(1, 2)
+    return sampled[:, :, 0].transpose(1, 2).masked_fill(lost, torch.nan)
 
 
 def sample_truncated(maps: Tensor, xy: Tensor) -> Tensor:

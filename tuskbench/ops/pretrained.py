@@ -11,13 +11,21 @@ from tuskbench.errors import ConfigurationError, WeightsMissingError, suggestion
 from tuskbench.ops.torchvision_schemas import declare_missing_operators
 
 
-def feature_extractor(component: str, model: str, pretrained: bool, **options: Any) -> nn.Module:
+def feature_extractor(
+    component: str,
+    model: str,
+    pretrained: bool,
+    *,
+    without: str = "set pretrained = false",
+    **options: Any,
+) -> nn.Module:
     """Return a timm model that gives a list of feature maps.
 
     Args:
         component: name of the component that asks, for the message.
         model: timm's name of the model.
         pretrained: load timm's weights for it, from its cache or the network.
+        without: what to do where the weights cannot be had, for the message.
         options: further options of `timm.create_model`, such as `out_indices`.
 
     Raises:
@@ -36,11 +44,11 @@ def feature_extractor(component: str, model: str, pretrained: bool, **options: A
         )
     except (RuntimeError, AttributeError, NotImplementedError) as error:
         if "pretrained" in str(error).lower():
-            raise _missing(model, error) from error
+            raise _missing(model, error, without) from error
         expected = f"a timm model that gives feature maps ({str(error).splitlines()[0]})"
         raise ConfigurationError(component, "model", model, expected) from error
     except OSError as error:
-        raise _missing(model, error) from error
+        raise _missing(model, error, without) from error
     return network
 
 
@@ -58,7 +66,7 @@ def imagenet_normalisation() -> nn.Module:
     return Normalize(torch.tensor(mean), torch.tensor(deviation))
 
 
-def _missing(model: str, error: Exception) -> WeightsMissingError:
+def _missing(model: str, error: Exception, without: str) -> WeightsMissingError:
     reason = f"{type(error).__name__} while asking the hub"
-    remedy = "download them once where there is a network, or set pretrained = false"
+    remedy = f"download them once where there is a network, or {without}"
     return WeightsMissingError(f"timm/{model}", reason, remedy)

@@ -33,7 +33,11 @@ class PerceptualLoss(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.network = feature_extractor(
-                "perceptual", "vgg16", weights == "imagenet", out_indices=(0, 1, 2, 3)
+                "perceptual",
+                "vgg16",
+                weights == "imagenet",
+                without='set weights = "random"',
+                out_indices=(0, 1, 2, 3),
             )
         self.network.requires_grad_(False)
         self.normalise = imagenet_normalisation()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuskbench.errors import ConfigurationError
+
 
 class Prototypes(nn.Module):
     """M free vectors in C dimensions, read on the unit sphere as the descriptors are.
@@ -37,7 +39,15 @@ class Prototypes(nn.Module):
 
     @torch.no_grad()
     def initialise(self, descriptors: Tensor) -> None:
-        """Move the prototypes to the k-means centres of unit-length descriptors [N, C]."""
+        """Move the prototypes to the k-means centres of unit-length descriptors [N, C].
+
+        Raises:
+            ConfigurationError: if there are fewer descriptors than prototypes.
+        """
+        if len(descriptors) < len(self.prototypes):
+            expected = f"at most {len(descriptors)}, the descriptors that k-means can place them by"
+            name, count = "prototypes", len(self.prototypes)
+            raise ConfigurationError("regularizer", name, count, expected)
         from sklearn.cluster import KMeans as ScikitKMeans
 
         points = descriptors.detach().float().cpu().numpy()

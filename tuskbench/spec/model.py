@@ -34,6 +34,8 @@ class Variant(_Strict):
         note: a sentence shown with the row.
         system: replaces the spec's `[system]`.
         set: dotted keys that override it.
+        swept: whether the sweep over settings of the system applies; a sweep over the task
+            always does.
     """
 
     label: str = Field(min_length=1)
@@ -41,6 +43,7 @@ class Variant(_Strict):
     note: str | None = None
     system: dict[str, Any] | None = None
     set: dict[str, Any] = {}
+    swept: bool = True
 
 
 class TableLayout(_Strict):
@@ -83,6 +86,7 @@ WANTED: Mapping[str, str] = {
     "published_row": "the key of a row of the published table, as a string",
     "note": "a string",
     "set": "a table of dotted keys and values",
+    "swept": "true or false",
     "rows": "'variant'",
     "columns": "a list of one or more metric names",
 }
@@ -162,12 +166,12 @@ class Spec:
         return list(self._rows())
 
     def _rows(self) -> Iterator[Row]:
-        positions = [range(len(values)) for values in self.sweep.values()]
+        of_task = [key for key in self.sweep if key.split(".")[0] == "task"]
         for index, variant in self._variants():
-            for choice in itertools.product(*positions):
-                point = tuple(zip(self.sweep, choice, strict=True))
+            keys = list(self.sweep) if variant.swept else of_task
+            for choice in itertools.product(*(range(len(self.sweep[key])) for key in keys)):
+                point = tuple(zip(keys, choice, strict=True))
                 shown = {key: shown_value(key, self.sweep[key][at]) for key, at in point}
-                of_task = {key for key in shown if key.split(".")[0] == "task"}
                 yield Row(
                     ", ".join([variant.label, *shown.values()]),
                     index,

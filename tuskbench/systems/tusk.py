@@ -54,8 +54,10 @@ class Tusk(nn.Module):
         clustering_weight: weight of the regularizer's descriptor loss.
         heatmap_equivariance: weight of the equivariance of the score map.
         feature_equivariance: weight of the equivariance of the features.
-        equivariant_features: "raw" as in the code, or "unit": centred and normalised as the
-            descriptors are. Raw features shrink under the loss, which only seems to satisfy it.
+        equivariant_features: "raw" as in the code; "relative", which divides the loss by the
+            features' mean square; or "unit": centred and normalised as the descriptors are. Raw
+            features shrink under the loss, which only seems to satisfy it; unit ones weigh a
+            pixel of the background as much as one of an object.
         centred: subtract the mean descriptor before normalising to unit length.
         learning_rate: of Adam for encoder, head and decoder.
         prototype_learning_rate: of Adam (0.5, 0.999) for the prototypes.
@@ -90,7 +92,7 @@ class Tusk(nn.Module):
         clustering_weight: Annotated[float, Ge(0)] = 0.01,
         heatmap_equivariance: Annotated[float, Ge(0)] = 0.01,
         feature_equivariance: Annotated[float, Ge(0)] = 100.0,
-        equivariant_features: Literal["raw", "unit"] = "raw",
+        equivariant_features: Literal["raw", "relative", "unit"] = "raw",
         centred: bool = False,
         learning_rate: Annotated[float, Gt(0)] = 1e-3,
         prototype_learning_rate: Annotated[float, Gt(0)] = 0.1,
@@ -215,7 +217,10 @@ class Tusk(nn.Module):
         ):
             if weight:
                 before, after = maps.float().chunk(2)
-                losses[name] = weight * F.mse_loss(apply_warp(before, grid), after)
+                loss = F.mse_loss(apply_warp(before, grid), after)
+                if maps is features and self.equivariant_features == "relative":
+                    loss = loss / after.square().mean().clamp_min(torch.finfo(loss.dtype).tiny)
+                losses[name] = weight * loss
         return descriptors, losses
 
     def _pair(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from tuskbench.contracts import MetricInfo, Metrics, Predict, Split, Task, TaskInfo, WarpSettings
 from tuskbench.data.cache import cache_key, cached_chunks, digest
 from tuskbench.data.scene_sources import SceneSource, Source, resolve
-from tuskbench.errors import ConfigurationError
+from tuskbench.errors import ConfigurationError, DataFormatError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,9 @@ def metric_table(properties: tuple[str, ...], more: str) -> dict[str, MetricInfo
         table[name] = MetricInfo(doc)
     table["ari_more"] = MetricInfo(f"adjusted Rand index on images of {more}")
     table["ari_all"] = MetricInfo("adjusted Rand index over all pixels, background included")
-    table["best_iou"] = MetricInfo("mean over objects of the best overlap of a segment")
+    table["best_iou"] = MetricInfo(
+        "mean over objects of the best overlap of a segment, background in it included"
+    )
     for name in properties:
         doc = f"share of all objects whose own prototype tells their {name}, learnt on train"
         table[f"{name}_strict"] = MetricInfo(doc)
@@ -117,8 +119,9 @@ class ObjectDiscovery(Task):
         return self._resolved.key
 
     def data_source(self) -> str:
-        """Return the name of the resolved source, as shown in tables."""
-        return self._resolved.title
+        """Return the name of the resolved source and whose cut it has, as shown in tables."""
+        framed = "" if self.crop == "tusk" else f", framed as in {self.crop}"
+        return self._resolved.title + framed
 
     def info(self) -> TaskInfo:
         """Return size, warps and counts for a system."""
@@ -156,6 +159,11 @@ class ObjectDiscovery(Task):
             return partial(self.generate, self.counts[split], stream), self.images[split]
         scenes, framing = self._resolved.scenes(), self.framing()
         records = self.records(split, scenes)[: self.images[split]]
+        if not len(records):
+            file = self._resolved.file
+            assert file is not None
+            problem = f"its {len(scenes)} scenes leave none for the split {split!r} of {self.name}"
+            raise DataFormatError(file, problem)
         return lambda index: framing.apply(scenes.take(records[index])), len(records)
 
     def _cache_key(self, split: str) -> str:

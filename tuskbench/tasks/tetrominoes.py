@@ -89,7 +89,7 @@ class Tetrominoes(ObjectDiscovery):
 
         total = len(scenes)
         # A file that holds fewer than the papers use keeps a fifth for test.
-        held_out = min(TEST_RECORDS, total // 5)
+        held_out = max(1, min(TEST_RECORDS, total // 5))
         first = total - held_out
         if self.faithful_to == "code":
             first = min(first, TRAIN_RECORDS)

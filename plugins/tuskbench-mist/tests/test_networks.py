@@ -58,6 +58,15 @@ def test_local_softmax_by_hand() -> None:
     torch.testing.assert_close(flat, torch.full((1, 9, 9), 1 / 25), atol=1e-6, rtol=0)
 
 
+def test_local_softmax_near_the_border_compares_with_the_nearest_whole_window() -> None:
+    logits = torch.randn(1, 9, 11, generator=torch.Generator().manual_seed(0)).double()
+    share = local_softmax(logits, 5, 2.0)
+    mass = torch.exp(2 * (logits - logits.max()))[0]
+    assert share[0, 0, 0].item() == pytest.approx(mass[0, 0] / (mass[:5, :5].sum() + 1e-6))
+    assert share[0, 8, 5].item() == pytest.approx(mass[8, 5] / (mass[4:, 3:8].sum() + 1e-6))
+    assert share[0, 4, 5].item() == pytest.approx(mass[4, 5] / (mass[2:7, 3:8].sum() + 1e-6))
+
+
 def test_point_map() -> None:
     xy = torch.tensor([[[1.4, 2.6], [9.0, -3.0], [0.0, 0.0]]])
     present = torch.tensor([[True, True, False]])

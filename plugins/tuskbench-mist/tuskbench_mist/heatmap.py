@@ -10,9 +10,9 @@ from torch import Tensor
 def local_softmax(logits: Tensor, window: int, strength: float) -> Tensor:
     """Return each pixel's share of its neighbourhood's exponentials.
 
-    exp(s (h - max h)) over the sum of the same in the window around the pixel, plus 1e-6; the
-    window is replicated beyond the border (MIST's official code). The value of a lone peak is
-    near 1 whatever its height, and of a flat map 1 / window^2.
+    exp(s (h - max h)) over the sum of the same in the window around the pixel, plus 1e-6; near
+    the border the sum is that of the nearest window inside (MIST's official code). The value of
+    a lone peak is near 1 whatever its height, and of a flat map 1 / window^2.
 
     Args:
         logits: [B, H, W].
@@ -20,14 +20,15 @@ def local_softmax(logits: Tensor, window: int, strength: float) -> Tensor:
         strength: s, the inverse temperature; 10 in the code.
 
     Returns:
-        [B, H, W] in (0, 1), in at least 32 bits.
+        [B, H, W], positive, in at least 32 bits; at most 1 but at the border, where a pixel may
+        lie outside the window it is compared with.
     """
     wide = logits if logits.dtype == torch.float64 else logits.float()
     mass = torch.exp(strength * (wide - wide.amax((-2, -1), keepdim=True)))[:, None]
     half = window // 2
-    padded = F.pad(mass, (half,) * 4, mode="replicate")
     # Two one-dimensional means see the same square for a fraction of the additions.
-    around = F.avg_pool2d(F.avg_pool2d(padded, (1, window), 1), (window, 1), 1)
+    inside = F.avg_pool2d(F.avg_pool2d(mass, (1, window), 1), (window, 1), 1)
+    around = F.pad(inside, (half,) * 4, mode="replicate")
     share = mass / (around * window**2 + 1e-6)
     return share[:, 0]
 

@@ -120,7 +120,7 @@ class PatchSystem(nn.Module, ABC):
             score, order = score.sort(dim=1, descending=True)
             xy = xy.gather(1, order[..., None].expand_as(xy))
             label = self.classify(images, xy).argmax(-1)
-        return Prediction(Keypoints(xy, score, label), heatmap=heatmap)
+        return Prediction(Keypoints(xy, score, label), heatmap=heatmap, named=True)
 
     def figures(self) -> Mapping[str, Tensor]:
         """Return nothing: there are no prototypes."""

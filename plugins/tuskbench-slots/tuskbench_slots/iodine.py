@@ -13,7 +13,6 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from tuskbench.contracts import TaskInfo
-from tuskbench.ops.alpha import composite
 from tuskbench_slots.broadcast_decoder import BroadcastDecoder
 from tuskbench_slots.grids import cosine_grid, linear_grid
 from tuskbench_slots.initialisation import sonnet
@@ -181,7 +180,7 @@ class Iodine(SlotSystem):
         }
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the composite of the last explanation, and its masks."""
+        """Return the pictures and masks of the last explanation."""
         with torch.enable_grad():
             last = self.refinements(images)[-1]
-        return composite(last.colours.detach(), last.logits.detach())
+        return last.colours.detach(), last.logits.detach().softmax(1).squeeze(2)

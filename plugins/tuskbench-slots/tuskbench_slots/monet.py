@@ -131,9 +131,8 @@ class Monet(SlotSystem):
         return scales
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean parts, composed by the attention's masks, and these masks."""
+        """Return the mean parts and the attention's masks."""
         log_masks = self.attend(images)
         mean, _ = self.component.encode(images, log_masks)
         colours, _ = self.component.decode(mean)
-        masks = log_masks.exp()
-        return (masks[:, :, None] * colours).sum(1), masks
+        return colours, log_masks.exp()

@@ -88,21 +88,22 @@ class SlotAttentionSystem(SlotSystem):
         """Return Adam."""
         return torch.optim.Adam(parameters, self.learning_rate, fused=True)
 
-    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the composite [B, 3, H, W] in [-1, 1], and masks, of images in [0, 1]."""
+    def decompose(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return slots' pictures [B, K, 3, H, W] in [-1, 1] and logits, of images in [0, 1]."""
         features = self.encoder(2 * images - 1)
         slots = self.attention(features, self.noise(len(images), self.slots, self.slot_size))
-        return composite(*self.decoder(slots))
+        drawn: tuple[Tensor, Tensor] = self.decoder(slots)
+        return drawn
 
     def losses(self, images: Tensor) -> dict[str, Tensor]:
         """Return the mean squared error, on the scale of [-1, 1]."""
-        picture, _ = self.reconstruct(images)
+        picture, _ = composite(*self.decompose(images))
         return {"reconstruction": F.mse_loss(picture, 2 * images - 1)}
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the composite and the decoder's masks."""
-        picture, masks = self.reconstruct(images)
-        return picture.add(1).div(2), masks
+        """Return the decoder's pictures and masks."""
+        layers, logits = self.decompose(images)
+        return layers.add(1).div(2), logits.softmax(1).squeeze(2)
 
 
 class Encoder(nn.Module):

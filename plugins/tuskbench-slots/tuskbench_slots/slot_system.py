@@ -67,9 +67,9 @@ class SlotSystem(nn.Module, ABC):
 
     @abstractmethod
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the picture [B, 3, H, W] in [0, 1] and masks [B, K, H, W] of images, repeatably.
+        """Return every slot's picture [B, K, 3, H, W] in [0, 1] and mask [B, K, H, W], repeatably.
 
-        No random numbers but those of `noise` may be used.
+        The masks sum to 1 over K. No random numbers but those of `noise` may be used.
         """
 
     def configure(self, total_steps: int) -> Mapping[str, torch.optim.Optimizer]:
@@ -120,8 +120,10 @@ class SlotSystem(nn.Module, ABC):
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """Decompose images [B, 3, H, W] in [0, 1]."""
-        picture, masks = self.explain(images)
-        return Prediction(masks=masks.float(), reconstruction=picture.float().clamp(0, 1))
+        layers, masks = (part.float() for part in self.explain(images))
+        picture = (masks[:, :, None] * layers).sum(1)
+        layers, picture = layers.clamp(0, 1), picture.clamp(0, 1)
+        return Prediction(masks=masks, reconstruction=picture, layers=layers)
 
     def figures(self) -> Mapping[str, Tensor]:
         """Return nothing: what slots hold is seen in predictions alone."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuskbench.data import counter
+from tuskbench.errors import ConfigurationError
 
 CHUNK = 512
 # Darts thrown for each digit before the whole layout starts again.
@@ -61,7 +62,7 @@ def throw_darts(
     starts again. Every image has its own random sequence.
 
     Raises:
-        ValueError: if an image still has no layout after `RESTARTS` attempts.
+        ConfigurationError: if an image still has no layout after `RESTARTS` attempts.
     """
     places = layout.digits[1]
     centres = np.full((len(index), places, 2), np.inf)
@@ -87,7 +88,8 @@ def throw_darts(
         open_images = open_images[~complete]
         if not len(open_images):
             return centres
-    raise ValueError(f"{places} digits do not fit {layout.distance:.3f} apart")
+    expected = f"fewer, or a smaller distance: {places} do not fit {layout.distance:.3g} apart"
+    raise ConfigurationError("mnist-hard", "most", places, expected)
 
 
 def resampling(centre: Tensor, side: Tensor, size: int, canvas: int) -> Tensor:
@@ -109,6 +111,22 @@ def resampling(centre: Tensor, side: Tensor, size: int, canvas: int) -> Tensor:
     support = (1 / scale).clamp_min(1)[..., None, None]
     weight = (1 - (source[..., :, None] - tile).abs() / support).clamp_min(0)
     return weight / support
+
+
+def choose_tiles(
+    labels: NDArray[np.int64], which: NDArray[np.float64], tile: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return indices [...] of tiles: a class, uniformly, then one of its tiles, uniformly.
+
+    Args:
+        labels: [D] class of each tile.
+        which: [...] in [0, 1), draws that decide on the class.
+        tile: [...] in [0, 1), draws that decide among its tiles.
+    """
+    _, first, count = np.unique(np.sort(labels), return_index=True, return_counts=True)
+    chosen = (which * len(count)).astype(np.int64)
+    place = first[chosen] + (tile * count[chosen]).astype(np.int64)
+    return np.argsort(labels, kind="stable")[place]
 
 
 def generate(
@@ -150,7 +168,8 @@ def _generate_chunk(
 ) -> tuple[Tensor, Tensor, Tensor]:
     places, canvas = layout.digits[1], layout.canvas
     draw = partial(counter.uniform, seed, index=index)
-    chosen = (draw(f"{stream}/digit", count=places) * len(digits)).astype(np.int64)
+    which, tile = (draw(f"{stream}/{name}", count=places) for name in ("class", "digit"))
+    chosen = choose_tiles(labels, which, tile)
     low, high = layout.tile
     side = canvas * (low + (high - low) * draw(f"{stream}/side", count=places))
     fewest = layout.digits[0]

@@ -17,6 +17,11 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 UNSIGNED_BYTE = 8
+CLASSES = 10
+
+
+# Commonly listed as CC BY-SA 3.0 (Y. LeCun, C. Cortes, C. Burges).
+MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
 def locate(folder: Path, name: str, split: str) -> tuple[Path, Path]:
@@ -30,7 +35,9 @@ def locate(folder: Path, name: str, split: str) -> tuple[Path, Path]:
         candidates = [folder / f"{stem}.gz", folder / stem, folder / stem.replace("-idx", ".idx")]
         present = [path for path in candidates if path.is_file()]
         if not present:
-            remedy = "put the official IDX file there, or set TUSKBENCH_DATA to the folder above"
+            remedy = "put the IDX file there"
+            if name == "mnist":
+                remedy += f" (from {MNIST}), or set TUSKBENCH_DATA to the folder above"
             raise DataMissingError(name, f"expected {candidates[0]} or {candidates[1]}", remedy)
         found.append(present[0])
     return found[0], found[1]
@@ -67,7 +74,8 @@ def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8],
 
     Raises:
         DataMissingError: if a file is not there.
-        DataFormatError: if a file is damaged, or the two do not belong together.
+        DataFormatError: if a file is damaged or empty, the two do not belong together, or there
+            are more than ten classes.
     """
     image_file, label_file = locate(folder, name, split)
     images, labels = read_array(image_file), read_array(label_file)
@@ -75,5 +83,10 @@ def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8],
         raise DataFormatError(image_file, f"expected images [N, H, W], found shape {images.shape}")
     if labels.shape != images.shape[:1]:
         problem = f"expected {len(images)} labels to match {image_file.name}, found {labels.shape}"
+        raise DataFormatError(label_file, problem)
+    if not len(images):
+        raise DataFormatError(image_file, "holds no image")
+    if labels.max() >= CLASSES:
+        problem = f"expected classes 0 to {CLASSES - 1}, found {labels.max()}"
         raise DataFormatError(label_file, problem)
     return images, labels.astype(np.int64)

@@ -54,7 +54,10 @@ def read_scenes(
         labels = np.loadtxt(label_file, dtype=np.int64, delimiter=",", ndmin=2)[:count]
     except ValueError as error:
         raise DataFormatError(label_file, f"expected comma-separated digits ({error})") from error
-    boxes = np.load(box_file)[:count].astype(np.float32)
+    try:
+        boxes = np.load(box_file)[:count].astype(np.float32)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataFormatError(box_file, f"expected an array of boxes ({error})") from error
     if boxes.shape != (*labels.shape, 3) or len(names) != len(labels):
         problem = f"expected [{len(names)}, {labels.shape[1]}, 3] boxes, found {boxes.shape}"
         raise DataFormatError(box_file, problem)

@@ -89,6 +89,8 @@ def _clevr_factors(features: Features) -> dict[str, NDArray]:
 def _tetromino_factors(features: Features) -> dict[str, NDArray]:
     shape = _category(features["shape"])
     rgb = np.rint(features["color"].reshape(-1, 3)[1:]).astype(np.int64)
+    if rgb.min(initial=0) < 0 or rgb.max(initial=0) > 1:
+        raise ValueError(f"expected colours of 0 and 1, found {rgb.min()} to {rgb.max()}")
     # Red, green, blue, cyan, magenta, yellow, by the bits of their triples.
     by_bits = np.array([ABSENT, 2, 1, 3, 0, 4, 5, ABSENT], np.int8)
     corner = np.stack([features[axis].reshape(-1)[1:] for axis in "xy"], -1)
@@ -125,14 +127,17 @@ def read_scenes(path: Path, layout: Format, start: int = 0) -> Iterator[dict[str
     """Yield the arrays of every scene from number `start`; see `Format.decode`.
 
     Raises:
-        DataFormatError: if the file is damaged or holds another data set.
+        DataFormatError: if the file is damaged, empty or holds another data set.
     """
+    number = start - 1
     for number, features in enumerate(read_features(path, start), start):
         try:
             yield layout.decode(features)
         except ValueError as error:
             problem = f"record {number} is not of {layout.name}: {error}"
             raise DataFormatError(path, problem) from error
+    if number < 0:
+        raise DataFormatError(path, f"no record is in it; expected scenes of {layout.name}")
 
 
 def is_marked(path: Path) -> bool:

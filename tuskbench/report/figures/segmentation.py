@@ -31,7 +31,7 @@ def draw(arrays: Mapping[str, Mapping[str, np.ndarray]], caption: str) -> Figure
     """Return the figure, or None where no variant has masks.
 
     A row shows an image with its detections, the reconstruction, the true and the predicted
-    mask, and each layer's picture; the row below it the layers' alphas. Keypoints of low
+    mask, and each layer's picture (RGB); the row below it the layers' alphas. Keypoints of low
     confidence are faint.
 
     Args:
@@ -91,6 +91,8 @@ def _row(
     wholes = dict(_wholes(found, index)) if begins else {}
     for column, place in enumerate(axes):
         canvas.bare(place)
+        if column == 4:
+            place.set_ylabel("RGB" if line == "picture" else "alpha", fontsize=7)
         if column in wholes:
             place.imshow(wholes[column], interpolation="nearest")
         elif column < 4 or column - 4 >= found["alphas"].shape[1]:
