@@ -154,7 +154,7 @@ class MnistHard(Task):
 
     def rules(self) -> str:
         """Return the protocol and how matching and mapping differ from its own."""
-        changes = [self.faithful_to] if self.faithful_to != "paper" else []
+        changes: list[str] = [self.faithful_to] if self.faithful_to != "paper" else []
         if self.mapping != "auto":
             changes.append(f"{self.mapping} mapping")
         if self.fit_mapping_on != "test":
