@@ -228,8 +228,9 @@ def score(
 ) -> Metrics:
     """Fit the regressor on labelled images and score it on test images.
 
-    The metrics are `error`, the mean over images of the mean over landmarks, and
-    `mean_landmark_error`: that of the labelled images' mean landmarks, which look at no image.
+    The metrics are `error`, the mean over images of the mean over landmarks;
+    `mean_landmark_error`: that of the labelled images' mean landmarks, which look at no image;
+    and `oracle_error`: that of the same regressor on the true landmarks, each with a label.
     Images whose unit is zero have no score (NaN) and are counted as skipped.
 
     Args:
@@ -247,7 +248,12 @@ def score(
     predicted = regressor.predict(found.xy, found.label)
     errors = landmark_errors(predicted, truth, unit)
     blind = landmark_errors(np.broadcast_to(known.mean(0), truth.shape), truth, unit)
-    per_image = {"error": errors.mean(1), "mean_landmark_error": blind.mean(1)}
+    perfect = _oracle_errors(known, truth, rules, unit)
+    per_image = {
+        "error": errors.mean(1),
+        "mean_landmark_error": blind.mean(1),
+        "oracle_error": perfect.mean(1),
+    }
     values = {name: float(np.nanmean(each)) for name, each in per_image.items()}
     counts = {
         "images": len(truth),
@@ -259,6 +265,16 @@ def score(
     figures["landmark_errors"] = np.nanmean(errors, axis=0)
     figures["mean_landmark_errors"] = np.nanmean(blind, axis=0)
     return Metrics(values, per_image, counts, figures)
+
+
+def _oracle_errors(
+    known: Floats, truth: Floats, rules: Regression, unit: tuple[int, int] | None
+) -> Floats:
+    """Return the errors of a regressor that is given every landmark as a keypoint of its own."""
+    label = np.broadcast_to(np.arange(known.shape[1]), known.shape[:2])
+    regressor = LandmarkRegressor.fit(known, label, known, rules)
+    label = np.broadcast_to(np.arange(truth.shape[1]), truth.shape[:2])
+    return landmark_errors(regressor.predict(truth, label), truth, unit)
 
 
 def _figures(split: Split, found: Points, truth: Floats, predicted: Floats) -> dict[str, NDArray]:

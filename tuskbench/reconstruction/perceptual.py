@@ -30,6 +30,7 @@ class PerceptualLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.size = size
+        self.note = "perceptual loss on features of random weights" if weights == "random" else ""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.network = feature_extractor(

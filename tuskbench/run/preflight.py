@@ -65,6 +65,8 @@ def _key(*parts: object) -> str:
 
 
 def _build(cell: Cell, info: TaskInfo) -> None:
+    # Not below, where tensors that a module makes on import would have no memory either.
+    registry.load("system", cell.system["name"])
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):

@@ -118,6 +118,12 @@ def stored(store: Store, id: str) -> Record | None:
         return None
 
 
+def _notes(system: torch.nn.Module) -> list[str]:
+    """Return what parts of a system have to say in every table that shows it."""
+    notes = (getattr(module, "note", "") for module in system.modules())
+    return list(dict.fromkeys(note for note in notes if note))
+
+
 def attempts(former: Record | None) -> int:
     """Return the number of this attempt, given the record of the one before."""
     return 1 + (former.failure["attempts"] if former and former.failure else 0)
@@ -214,7 +220,7 @@ class _Attempt:
                 trained.joules,
             ),
             provenance(cell, device, self._started),
-            notes=trained.notes,
+            notes=[*trained.notes, *_notes(self._system)],
         )
         record = self._store.write(cell, record, metrics.per_image, metrics.figures)
         (self._store.folder(cell.id) / TRACEBACK).unlink(missing_ok=True)

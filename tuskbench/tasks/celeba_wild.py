@@ -89,6 +89,10 @@ class CelebAWild(Task):
             "the same for the mean landmarks of the labelled images, which look at no image",
             higher_is_better=False,
         ),
+        "oracle_error": MetricInfo(
+            "the same for the regressor on the true landmarks: what the protocol itself costs",
+            higher_is_better=False,
+        ),
         **_several_metrics(),
     }
 

@@ -74,6 +74,10 @@ class Human36M(Task):
             "error of the training images' mean joints, which look at no image",
             higher_is_better=False,
         ),
+        "oracle_error": MetricInfo(
+            "the same for the regressor on the true landmarks: what the protocol itself costs",
+            higher_is_better=False,
+        ),
         "anatomical_error": MetricInfo(
             "error when left and right are the person's own", higher_is_better=False
         ),

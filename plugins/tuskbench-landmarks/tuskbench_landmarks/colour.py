@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ColourJitter:
-    """Half widths of uniform changes, one draw an image.
+    """Half widths of uniform changes.
 
     Attributes:
         contrast: of the factor around 1 by which deviations from the mean grow.
@@ -25,11 +25,21 @@ class ColourJitter:
     saturation: float
     hue: float
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return images [B, 3, H, W] in [0, 1] with changed colours, in [0, 1]."""
+    def __call__(self, images: Tensor, views: int = 1) -> Tensor:
+        """Return images with changed colours.
+
+        Args:
+            images: [V * B, 3, H, W] in [0, 1].
+            views: V, how many views of the same B images there are, one after the other. All
+                views of an image get the same change.
+
+        Returns:
+            [V * B, 3, H, W] in [0, 1].
+        """
         from kornia.enhance import adjust_hue, adjust_saturation
 
-        draws = (2 * torch.rand(4, len(images), 1, 1, 1) - 1).to(images.device)
+        draws = 2 * torch.rand(4, len(images) // views, 1, 1, 1) - 1
+        draws = draws.repeat(1, views, 1, 1, 1).to(images.device)
         middle = images.mean((-2, -1), keepdim=True)
         images = middle + (images - middle) * (1 + self.contrast * draws[0])
         images = (images + self.brightness * draws[1]).clamp(0, 1)

@@ -17,7 +17,7 @@ from tuskbench_landmarks.rendering import inverse_cholesky, student
 from tuskbench_landmarks.soft_argmax import mean, moments, normalised
 from tuskbench_landmarks.warps import Warp, scattered_spline, warp_grid, warp_images
 
-CONTROL = torch.tensor([[x * r, y * r] for r in (0.5, 0.2) for x in (-1, 1) for y in (-1, 1)])
+CONTROL = [(x * r, y * r) for r in (0.5, 0.2) for x in (-1, 1) for y in (-1, 1)]
 CONTROL_JITTER = 0.2
 WARP = WarpSettings(scale=(0.8, 0.04), displacement=0.05, offset=0.15, rotation=0.1)
 JITTER = ColourJitter(contrast=0.5, brightness=0.3, saturation=0.1, hue=0.3)
@@ -91,6 +91,8 @@ class Lorenz(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
+    version = "2"
+
     def __init__(
         self,
         task: TaskInfo,
@@ -139,9 +141,10 @@ class Lorenz(LandmarkSystem):
         """Return the losses of two views of images [B, 3, H, W] with exchanged looks."""
         count, device = len(images), images.device
         twice = images.repeat(2, 1, 1, 1)
-        warp = scattered_spline(2 * count, CONTROL, CONTROL_JITTER, WARP, device)
+        control = torch.tensor(CONTROL)
+        warp = scattered_spline(2 * count, control, CONTROL_JITTER, WARP, device)
         views = warp_images(twice, warp, self.task.border)
-        looks = torch.stack([JITTER(images_in) for images_in in (views, views)])
+        looks = torch.stack([JITTER(views, 2), JITTER(views, 2)])
         second = (torch.arange(2 * count, device=device) >= count)[:, None, None, None]
         seen = torch.where(second, looks[1], looks[0])
         wanted = torch.where(second, looks[0], looks[1])

@@ -34,7 +34,8 @@ SIMILARITY = Similarity(rotation=0.17, scale=0.15, translation=0.15)
 class Tower(nn.Sequential):
     """Six convolutions, the first followed by max-pooling: images to logits at half the size.
 
-    Batch normalisation and ReLU follow all but the last, so that a softmax can suppress.
+    Batch normalisation and ReLU follow all but the last, so that a softmax can suppress. Borders
+    are reflected: with zeros, which tell where they are, landmarks settle at constant places.
 
     Args:
         keypoints: K, number of maps.
@@ -50,7 +51,14 @@ class Tower(nn.Sequential):
             channels = max(8, round(filters * width))
             padding = dilation * (kernel // 2)
             layers += [
-                nn.Conv2d(before, channels, kernel, padding=padding, dilation=dilation),
+                nn.Conv2d(
+                    before,
+                    channels,
+                    kernel,
+                    padding=padding,
+                    dilation=dilation,
+                    padding_mode="reflect",
+                ),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             ]
@@ -106,7 +114,7 @@ class Thewlis(LandmarkSystem):
     means of 4 x 4 pixels and weighs them with 500: here sums with 500 / 16. Alignment is in
     square pixels of the port's 42-pixel maps whatever the resolution, so that the balance holds.
     Ranges of the warps' affine part are not published and chosen here; their spline's
-    deviation is the port's. The port's weight decay and learning rate are kept.
+    deviation is the port's, and so is the weight decay. The port's convolutions have no padding.
 
     Args:
         task: the task (wired by the runner).
@@ -119,6 +127,7 @@ class Thewlis(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
+    version = "2"
     betas = (0.5, 0.999)
 
     def __init__(

@@ -110,7 +110,7 @@ class Zhang(LandmarkSystem):
             in the code's network for 128 pixels.
         reconstruction: component that compares images.
         reconstruction_weight: of the reconstruction loss at the start; times 10 after 45 % and
-            100 after 89 % of training under the published schedule.
+            100 after 89 % of training.
         concentration_weight: of 2 pi e s^2.
         separation_weight: of exp(-d^2 / (2 b^2)).
         bandwidth: b, in image sides.
@@ -118,6 +118,8 @@ class Zhang(LandmarkSystem):
         weight_decay: of all weights.
         shared: settings of `LandmarkSystem`.
     """
+
+    version = "2"
 
     def __init__(
         self,
@@ -175,9 +177,7 @@ class Zhang(LandmarkSystem):
         drift = (move_points(warped, warp) - original).square().sum((-2, -1)).mean()
         drawn = self.render(padded, Structure(*(part[:count] for part in both)), images, ratio)
         sides = ratio / 2
-        gain = (
-            10.0 ** sum(progress >= turn for turn in TURNS) if self.schedule == "published" else 1
-        )
+        gain = 10.0 ** sum(progress >= turn for turn in TURNS)
         losses = {
             "reconstruction": gain * self.reconstruction(drawn, images).float(),
             "concentration": concentration_loss(both.deviation * sides),

@@ -35,7 +35,7 @@ class PatchSystem(nn.Module, ABC):
         schedule: learning rates over time: "constant", or "cosine" down to zero.
     """
 
-    version = "2"
+    version = "3"
     provides = frozenset({"keypoints", "labels"})
     settings = "mnist_hard.toml"
 
