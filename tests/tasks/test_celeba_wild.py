@@ -45,7 +45,8 @@ def oracle(task: CelebAWild, asked: list | None = None, constant: bool = False):
 
 def test_oracle_has_no_error() -> None:
     metrics = small().evaluate(oracle(small()))
-    assert set(metrics.values) == {"error", "mean_landmark_error"}
+    assert set(metrics.values) == {"error", "mean_landmark_error", "oracle_error"}
+    assert metrics.values["oracle_error"] < 0.01
     assert metrics.values["error"] < 0.01
     assert metrics.values["mean_landmark_error"] > 0.4
     assert metrics.counts["labelled"] == 60

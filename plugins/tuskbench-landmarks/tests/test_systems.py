@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
+from tuskbench_landmarks.lorenz import JITTER
 
 from tuskbench.plan import make_plan
 from tuskbench.spec.load import load
@@ -67,3 +69,10 @@ def test_the_shipped_spec_has_every_system_at_every_budget(budget: str, tmp_path
     cells = [planned.cell for planned in plan.cells if planned.state != "skipped"]
     found = {(cell.system["name"], cell.task) for cell in cells}
     assert found >= {(name, task) for name in SETTINGS for task in ("celeba-wild", "h36m")}
+
+
+def test_all_views_of_an_image_change_colour_alike() -> None:
+    images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    looks = JITTER(images.repeat(2, 1, 1, 1), 2)
+    torch.testing.assert_close(looks[:3], looks[3:])
+    assert (looks[0] - images[0]).abs().mean() > 0.01

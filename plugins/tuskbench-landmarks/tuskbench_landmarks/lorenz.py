@@ -141,8 +141,7 @@ class Lorenz(LandmarkSystem):
         """Return the losses of two views of images [B, 3, H, W] with exchanged looks."""
         count, device = len(images), images.device
         twice = images.repeat(2, 1, 1, 1)
-        control = torch.tensor(CONTROL)
-        warp = scattered_spline(2 * count, control, CONTROL_JITTER, WARP, device)
+        warp = scattered_spline(2 * count, CONTROL, CONTROL_JITTER, WARP, device)
         views = warp_images(twice, warp, self.task.border)
         looks = torch.stack([JITTER(views, 2), JITTER(views, 2)])
         second = (torch.arange(2 * count, device=device) >= count)[:, None, None, None]

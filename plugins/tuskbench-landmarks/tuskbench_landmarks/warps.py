@@ -8,7 +8,7 @@ warps on every device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,7 +93,11 @@ def weighted_spline(
 
 
 def scattered_spline(
-    batch: int, control: Tensor, jitter: float, settings: WarpSettings, device: torch.device
+    batch: int,
+    control: Sequence[tuple[float, float]],
+    jitter: float,
+    settings: WarpSettings,
+    device: torch.device,
 ) -> Warp:
     """Draw splines through jittered control points that are displaced, scaled, turned and moved.
 
@@ -102,7 +106,7 @@ def scattered_spline(
 
     Args:
         batch: number of images.
-        control: [P, 2] control points.
+        control: P control points (x, y) in half sides.
         jitter: half width of the control points' own displacement, in half sides.
         settings: ranges; the scale's half width is absolute.
         device: where the warp is computed.
@@ -111,7 +115,7 @@ def scattered_spline(
     def uniform(*shape: int) -> Tensor:
         return 2 * torch.rand(*shape) - 1
 
-    start = control + jitter * uniform(batch, len(control), 2)
+    start = torch.tensor(control) + jitter * uniform(batch, len(control), 2)
     moved = start + settings.displacement * uniform(batch, len(control), 2)
     centre, half_width = settings.scale
     moved = moved * (centre + half_width * uniform(batch, 1, 2))
