@@ -43,6 +43,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "spec": spec.file.name,
         "published": spec.published,
         "budget": plan.budget,
+        "overrides": dict(plan.overrides),
         "table": {"columns": columns, "title": spec.table.title or spec.title},
         "rows": [
             {

@@ -76,6 +76,7 @@ class Plan:
         cells: by task, row and seed.
         metrics: metrics of every task.
         warnings: sentences on records that cannot be read.
+        overrides: dotted keys and values that override the spec.
     """
 
     spec: Spec
@@ -84,6 +85,7 @@ class Plan:
     cells: list[PlannedCell]
     metrics: Mapping[str, Mapping[str, MetricInfo]]
     warnings: list[str] = field(default_factory=list)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def count(self, state: str) -> int:
         """Return how many cells are in a state."""
@@ -139,7 +141,7 @@ def make_plan(
         for task, row, settings in resolved
         for seed in chosen
     ]
-    return Plan(spec, budget, chosen, cells, metrics, warnings)
+    return Plan(spec, budget, chosen, cells, metrics, warnings, overrides or {})
 
 
 class _TaskPool:

@@ -45,7 +45,9 @@ def test_a_system_of_masks_alone() -> None:
     drawn = pictures(figure, segmentation.IMAGES * 3)
     assert drawn.shape[1] == 4 + segmentation.LAYERS
     assert drawn[0].tolist() == [True, False, False, True] + [True] * 3 + [False] * 4
-    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["bare", "whole"]
+    labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    per_image = ["RGB", "alpha"]
+    assert labels == ["bare", "alpha", "alpha", "whole", *per_image, *per_image]
 
 
 def test_nothing_to_draw() -> None:

@@ -68,6 +68,8 @@ def run_command(
         click.echo("interrupted; the same command goes on from here", err=True)
         ctx.exit(INTERRUPTED)
     _report(out, write_manifest(plan, out), figures)
+    if outcome is not None:
+        click.echo(f"records, checkpoints and figures are in {out}", err=True)
     ctx.exit(SOME_FAILED if outcome is not None and outcome.failed else 0)
 
 

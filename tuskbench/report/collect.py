@@ -103,7 +103,7 @@ def _table(
         task=task,
         protocol=outcomes[0].protocol,
         data_source=outcomes[0].data_source,
-        budget=manifest["budget"],
+        budget=_budget(manifest),
         condition=outcomes[0].condition,
         columns=columns,
         rows=tuple(rows),
@@ -111,6 +111,12 @@ def _table(
         rankings={column.metric: _ranking(rows, column) for column in columns},
         comparisons=tuple(_comparisons(rows, columns, scores)),
     )
+
+
+def _budget(manifest: Mapping[str, Any]) -> str:
+    """Return the budget's name and what the command line changed of the spec."""
+    changed = [f"{key} = {value}" for key, value in manifest.get("overrides", {}).items()]
+    return ", with ".join([manifest["budget"], *([", ".join(changed)] if changed else [])])
 
 
 def _columns(

@@ -16,7 +16,7 @@ import torch
 from filelock import BaseFileLock, Timeout
 
 from tuskbench import registry
-from tuskbench.errors import DamagedRecordError, StoreError, TuskbenchError
+from tuskbench.errors import ConfigurationError, DamagedRecordError, StoreError, TuskbenchError
 from tuskbench.run import checkpoint, seeding
 from tuskbench.run.cost import cost
 from tuskbench.run.device import make_fabric, process_rank
@@ -118,6 +118,15 @@ def stored(store: Store, id: str) -> Record | None:
         return None
 
 
+def _checkpoint_seconds() -> float:
+    given = os.environ.get("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)
+    try:
+        return float(given)
+    except ValueError as error:
+        name = "TUSKBENCH_CHECKPOINT_SECONDS"
+        raise ConfigurationError("environment", name, given, "a number of seconds") from error
+
+
 def _notes(system: torch.nn.Module) -> list[str]:
     """Return what parts of a system have to say in every table that shows it."""
     notes = (getattr(module, "note", "") for module in system.modules())
@@ -180,7 +189,7 @@ class _Attempt:
         self._trained = self._loop().run(split)
 
     def _loop(self) -> TrainingLoop:
-        seconds = float(os.environ.get("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
+        seconds = _checkpoint_seconds()
         return TrainingLoop(
             self._cell,
             self._info,

@@ -17,14 +17,21 @@ def blame(
 ) -> ConfigurationError | SpecError:
     """Return the error with file, line and key of the setting that it is about.
 
-    An error about something that no spec sets, such as an image's size, comes back as it is.
+    An image's size is blamed on the task's canvas. An error about something that no spec sets
+    comes back as it is.
     """
     for cell in cells:
-        key = _key(cell, error.component, error.parameter)
-        if key:
+        if error.parameter == "image_size" and "canvas" in cell.task_settings:
+            key = ("task", cell.task, "canvas")
+            message = (
+                f"{error.component} gets images of {error.value}, but expected {error.expected}"
+            )
+            return SpecError(spec.file, [SpecProblem(message, ".".join(key), spec.line(key))])
+        found = _key(cell, error.component, error.parameter)
+        if found:
             message = f"{error.value!r}, but expected {error.expected}"
-            line = spec.line(key)
-            return SpecError(spec.file, [SpecProblem(message, ".".join(key), line)])
+            line = spec.line(found)
+            return SpecError(spec.file, [SpecProblem(message, ".".join(found), line)])
     return error
 
 
