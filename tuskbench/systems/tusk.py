@@ -309,7 +309,7 @@ class Tusk(nn.Module):
 
     @torch.no_grad()
     def figures(self) -> dict[str, Tensor]:
-        """Return the prototypes [M, C] and each decoded alone at the centre [M, 3, H, W]."""
+        """Return the prototypes [M, C] and each decoded alone at the centre [M, 3, H, W] uint8."""
         if self.regularizer.prototypes is None:
             return {}
         prototypes = F.normalize(self.regularizer.prototypes, dim=-1)
@@ -320,4 +320,5 @@ class Tusk(nn.Module):
             centre.expand(count, 1, 2), prototypes.new_ones(count, 1), None, prototypes[:, None]
         )
         images, _ = self.decoder(keypoint, self.task.image_size)
-        return {"prototypes": prototypes, "prototype_images": images}
+        pictures = images.clamp(0, 1).mul(255).round().to(torch.uint8)
+        return {"prototypes": prototypes, "prototype_images": pictures}
