@@ -93,9 +93,9 @@ def test_unknown_number_of_objects(name: str) -> None:
 
 def test_supervised_cnn_learns_the_toy_task() -> None:
     batch = toy_batch(toy_task(), 8)
-    system = build("supervised-cnn", learning_rate=5e-3).train()
-    system.configure(60)
-    for step in range(60):
+    system = build("supervised-cnn", learning_rate=3e-3).train()
+    system.configure(120)
+    for step in range(120):
         torch.manual_seed(step)
         system.fit_step(batch, step)
     system.eval()

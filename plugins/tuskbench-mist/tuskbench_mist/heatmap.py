@@ -20,8 +20,7 @@ def local_softmax(logits: Tensor, window: int, strength: float) -> Tensor:
         strength: s, the inverse temperature; 10 in the code.
 
     Returns:
-        [B, H, W], positive, in at least 32 bits; at most 1 but at the border, where a pixel may
-        lie outside the window it is compared with.
+        [B, H, W] in (0, 1), in at least 32 bits.
     """
     wide = logits if logits.dtype == torch.float64 else logits.float()
     mass = torch.exp(strength * (wide - wide.amax((-2, -1), keepdim=True)))[:, None]
