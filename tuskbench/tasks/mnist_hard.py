@@ -21,9 +21,9 @@ from tuskbench.contracts import (
 )
 from tuskbench.data.cache import cache_key, cached_arrays, digest
 from tuskbench.data.digit_sources import DigitSource, Source, resolve
+from tuskbench.data.readers.idx import CLASSES
 from tuskbench.errors import ConfigurationError
 
-CLASSES = 10
 # Side of a predicted box as a share of the canvas: 20 px at 80 (paper, section 4.1).
 BOX_SIDE = 0.25
 DIGITS = 9
