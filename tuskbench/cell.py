@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from tuskbench.digest import digest
 
 PRECISIONS = ("32-true", "bf16-mixed")
 """The precisions of Lightning Fabric that a cell may ask for."""
@@ -69,7 +70,7 @@ class Cell:
     def id(self) -> str:
         """Return the first 16 hexadecimal digits of the hash of `identity()`."""
         canonical = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return digest(canonical)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cell as JSON-ready values; `from_json` reads them back."""

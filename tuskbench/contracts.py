@@ -173,7 +173,7 @@ class Metrics:
 
     Attributes:
         values: metric name to value; shares are fractions in [0, 1].
-        per_image: metric name to one score per test image, [N] float.
+        per_image: metric name to one score per image of the split it is measured on, [N] float.
         counts: what the values were counted over (images, objects, skipped, ...).
         figures: arrays that the report's figures are drawn from.
     """
@@ -215,8 +215,14 @@ class Task(ABC):
         """Return what a system may know before it sees data."""
 
     def rules(self) -> str:
-        """Return the protocol, and which settings change what its numbers mean."""
-        return self.protocol
+        """Return the protocol, and in brackets what departs from it."""
+        departures = ", ".join(self.departures())
+        return f"{self.protocol} ({departures})" if departures else self.protocol
+
+    def departures(self) -> list[str]:
+        """Return the settings in force that change what the protocol's numbers mean."""
+        faithful_to = getattr(self, "faithful_to", "paper")
+        return [] if faithful_to == "paper" else [faithful_to]
 
     @abstractmethod
     def data_source(self) -> str:

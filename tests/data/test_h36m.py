@@ -205,6 +205,15 @@ def test_damaged_files_are_named(tmp_path, people) -> None:
         official.read_poses(bad)
 
 
+def test_missing_masks_and_landmarks_are_named(tmp_path) -> None:
+    write_lmdis(tmp_path, generate(Scene(224, ("S11",)), 0, "few", np.arange(3)))
+    for kind, ending in ((lmdis.LANDMARKS, "mat"), (lmdis.MASKS, "png")):
+        for file in list(tmp_path.rglob(f"{kind}/*/*.{ending}")):
+            file.unlink()
+        with pytest.raises(DataMissingError, match=rf"S11/{kind}.*{ending}, and 2 others of S11"):
+            lmdis.listed(tmp_path, "test", "lmdis")
+
+
 def test_damaged_landmarks_are_named(tmp_path) -> None:
     write_lmdis(tmp_path, generate(Scene(224, ("S11",)), 0, "few", np.arange(1)))
     file = next(tmp_path.rglob("*.mat"))

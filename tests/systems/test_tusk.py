@@ -153,6 +153,17 @@ def test_unit_features_cannot_shrink_under_equivariance() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
+def test_relative_maps_cannot_shrink_under_equivariance() -> None:
+    losses = []
+    for scale in (1.0, 1e-2):
+        made = system(equivariant_heatmap="relative", heatmap_equivariance=1.0)
+        with torch.no_grad():
+            made.head.score[1].weight.mul_(0.1 * scale)
+        losses.append(run(made, 1)[0]["heatmap_equivariance"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert 0.01 < losses[0] < 4
+
+
 def test_looks_for_more_objects_in_proportion() -> None:
     made = system().eval()
     made.task = TaskInfo("toy", (16, 16), (WARP, WARP), objects=3)

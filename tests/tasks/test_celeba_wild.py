@@ -73,6 +73,8 @@ def test_several_faces() -> None:
     for faces in (1, 2, 3, 4):
         assert metrics.values[f"covered_{faces}"] == 1
         assert metrics.values[f"false_{faces}"] < 0.02
+        for name in (f"covered_{faces}", f"false_{faces}"):
+            assert metrics.per_image[name].mean() == pytest.approx(metrics.values[name])
     assert task.split("several-3").targets["landmarks"].shape == (4, 3, 5, 2)
     assert metrics.figures["faces_4_images"].shape == (4, 32, 32, 3)
 
@@ -113,3 +115,11 @@ def test_fingerprint_follows_the_lists(folders) -> None:
 def test_missing_data_says_what_to_do(source) -> None:
     with pytest.raises(DataMissingError, match="TUSKBENCH_DATA"):
         CelebAWild(source=source).data_source()
+
+
+def test_departures_from_the_protocol_are_told() -> None:
+    assert small().rules() == CelebAWild.protocol
+    assert small(reach=0.5).rules() == CelebAWild.protocol
+    changed = small(faithful_to="code", ridge=1e-3, smallest_face=0.2, reach=0.5, several_images=1)
+    said = "code, ridge 0.001, faces above 0.2 of the image, reach 0.5"
+    assert changed.rules() == f"{CelebAWild.protocol} ({said})"

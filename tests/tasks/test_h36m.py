@@ -143,3 +143,8 @@ def test_impossible_settings(folders) -> None:
     write_tusk(folders / "crop_foreground_h36m", generate(Scene(224), 0, "a", np.arange(7)))
     with pytest.raises(ConfigurationError, match="masks"):
         Human36M(background="grey").data_source()
+
+
+def test_departures_from_the_protocol_are_told() -> None:
+    assert Human36M().rules() == Human36M.protocol
+    assert Human36M(ridge=0).rules() == f"{Human36M.protocol} (ridge 0)"

@@ -202,3 +202,10 @@ def test_fingerprint_follows_the_data(folder: Path) -> None:
     first = small().fingerprint()
     generate("tetrominoes", folder, 10, seed=1)
     assert len({before, first, small().fingerprint()}) == 3
+
+
+def test_departures_from_the_protocol_are_told() -> None:
+    assert Tetrominoes().rules() == Tetrominoes.protocol
+    assert Tetrominoes(faithful_to="code").rules() == f"{Tetrominoes.protocol} (code)"
+    changed = Clevr6(source="generated", shading="flat", more_objects=(8, 9))
+    assert changed.rules() == f"{Clevr6.protocol} (8 to 9 objects in test-more, flat shading)"

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from tuskbench.data.locations import cache_root
+from tuskbench.data.progress import bar
+from tuskbench.digest import digest
 from tuskbench.errors import StoreError
 
 Arrays = Mapping[str, np.ndarray]
 
-
-def digest(content: str) -> str:
-    """Return 16 hexadecimal digits that stand for `content`."""
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+CHUNK = 512
 
 
 def cache_key(prefix: str, settings: Sequence[object]) -> str:
@@ -46,13 +45,14 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> Arrays:
     return _kept(key, write)
 
 
-def cached_chunks(key: str, count: int, make: Callable[[], Iterable[Arrays]]) -> Arrays:
+def cached_chunks(key: str, count: int, make: Callable[[], Iterable[Arrays]], title: str) -> Arrays:
     """Return arrays like `cached_arrays`, made a chunk at a time and never whole in memory.
 
     Args:
         key: what they are kept under.
         count: total length of the first dimension.
         make: returns the chunks, in order.
+        title: what the progress bar says is being made.
 
     Raises:
         StoreError: if the cache folder cannot be written.
@@ -61,18 +61,26 @@ def cached_chunks(key: str, count: int, make: Callable[[], Iterable[Arrays]]) ->
     def write(folder: Path) -> None:
         kept: dict[str, np.memmap] = {}
         start = 0
-        for chunk in make():
-            for name, array in chunk.items():
-                if name not in kept:
-                    shape, path = (count, *array.shape[1:]), folder / f"{name}.npy"
-                    kept[name] = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
-                kept[name][start : start + len(array)] = array
-            start += len(next(iter(chunk.values())))
+        with bar(title, count) as tell:
+            for chunk in make():
+                for name, array in chunk.items():
+                    if name not in kept:
+                        shape, path = (count, *array.shape[1:]), folder / f"{name}.npy"
+                        kept[name] = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
+                    kept[name][start : start + len(array)] = array
+                start += len(next(iter(chunk.values())))
+                tell(start)
         assert start == count, f"{start} of {count} were made"
         for values in kept.values():
             values.flush()
 
     return _kept(key, write)
+
+
+def chunks(count: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the numbers from 0 to `count` - 1, 512 at a time."""
+    for start in range(0, count, CHUNK):
+        yield np.arange(start, min(start + CHUNK, count))
 
 
 def _kept(key: str, write: Callable[[Path], None]) -> Arrays:

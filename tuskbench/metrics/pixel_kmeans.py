@@ -8,6 +8,8 @@ from tuskbench.contracts import Split
 from tuskbench.metrics.mapping import count_pairs, fit_mapping
 from tuskbench.ops.patches import sample_patches
 
+# Raise it when the same split gets another share.
+VERSION = 1
 PATCH = 8
 # Objects that k-means is fitted and scored on.
 OBJECTS = 6000

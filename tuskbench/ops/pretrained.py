@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import torch
 from torch import nn
@@ -39,9 +44,10 @@ def feature_extractor(
         hint = suggestion(model, timm.list_models())
         raise ConfigurationError(component, "model", model, f"the name of a timm model{hint}")
     try:
-        network: nn.Module = timm.create_model(
-            model, pretrained=pretrained, features_only=True, **options
-        )
+        with _quick_hub():
+            network: nn.Module = timm.create_model(
+                model, pretrained=pretrained, features_only=True, **options
+            )
     except (RuntimeError, AttributeError, NotImplementedError) as error:
         if "pretrained" in str(error).lower():
             raise _missing(model, error, without) from error
@@ -64,6 +70,20 @@ def imagenet_normalisation() -> nn.Module:
 
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Normalize(torch.tensor(mean), torch.tensor(deviation))
+
+
+@contextmanager
+def _quick_hub() -> Iterator[None]:
+    """Where the hub has no address, let it look into its cache alone, without a minute of retries."""
+    from huggingface_hub import constants
+
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, "https")
+    except OSError:
+        with patch.object(constants, "HF_HUB_OFFLINE", True):
+            yield
+    else:
+        yield
 
 
 def _missing(model: str, error: Exception, without: str) -> WeightsMissingError:

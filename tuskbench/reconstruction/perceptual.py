@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuskbench.errors import WeightsMissingError
 from tuskbench.ops.pretrained import feature_extractor, imagenet_normalisation
 
 
@@ -19,27 +21,28 @@ class PerceptualLoss(nn.Module):
 
     Args:
         weights: "imagenet" loads timm's VGG16 weights; "random" keeps an initialisation of a
-            fixed seed, a weaker but free texture measure for machines without the weights.
+            fixed seed, a weaker but free texture measure; "auto" takes the former where they can
+            be had, else the latter, and says so: in a warning and in the record.
         size: side in pixels to which images are resized; 224 in the code, 0 keeps theirs.
     """
 
     version = "1"
 
     def __init__(
-        self, *, weights: Literal["imagenet", "random"] = "imagenet", size: int = 224
+        self, *, weights: Literal["auto", "imagenet", "random"] = "auto", size: int = 224
     ) -> None:
         super().__init__()
         self.size = size
-        self.note = "perceptual loss on features of random weights" if weights == "random" else ""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.network = feature_extractor(
-                "perceptual",
-                "vgg16",
-                weights == "imagenet",
-                without='set weights = "random"',
-                out_indices=(0, 1, 2, 3),
-            )
+        self.note = ""
+        try:
+            self.network = _vgg16(pretrained=weights != "random")
+        except WeightsMissingError as error:
+            if weights == "imagenet":
+                raise
+            warnings.warn(f"{error}; going on with random weights", stacklevel=2)
+            self.network, weights = _vgg16(pretrained=False), "random"
+        if weights == "random":
+            self.note = "perceptual loss on features of random weights"
         self.network.requires_grad_(False)
         self.normalise = imagenet_normalisation()
 
@@ -58,3 +61,16 @@ class PerceptualLoss(nn.Module):
         if not self.size:
             return normalised
         return F.interpolate(normalised, (self.size, self.size), mode="bilinear")
+
+
+def _vgg16(*, pretrained: bool) -> nn.Module:
+    """Return VGG16 up to relu4_3; without ImageNet's weights, that of a fixed seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return feature_extractor(
+            "perceptual",
+            "vgg16",
+            pretrained,
+            without='set weights = "random"',
+            out_indices=(0, 1, 2, 3),
+        )

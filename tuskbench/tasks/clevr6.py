@@ -52,6 +52,7 @@ class Clevr6(ObjectDiscovery):
     properties = ("shape", "colour", "size")
     objects = 6
     most_possible = 10
+    more_objects = (7, 10)
     original_has_more = True
     generator = 1
     metrics: ClassVar[Mapping[str, MetricInfo]] = metric_table(properties, "more objects")
@@ -71,6 +72,11 @@ class Clevr6(ObjectDiscovery):
         self.canvas = canvas or FRAMINGS[crop][1]
         counts = {"train": (3, 6), "test": (3, 6), "test-more": more_objects}
         self._settle(source, crop, train_images, test_images, counts)
+
+    def departures(self) -> list[str]:
+        """Return which shading is simpler than the original's, and which objects are meant."""
+        simpler = self.source_key() == "generated" and self.shading != "full"
+        return [*super().departures(), *([f"{self.shading} shading"] if simpler else [])]
 
     def framing(self) -> Framing:
         """Return the cut and the scaling."""

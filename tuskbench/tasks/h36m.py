@@ -17,14 +17,15 @@ from tuskbench.contracts import (
     Predict,
     Prediction,
     Split,
-    Task,
     TaskInfo,
     WarpSettings,
 )
-from tuskbench.data.cache import cache_key, cached_arrays, digest
+from tuskbench.data.cache import Arrays, cache_key, chunks
 from tuskbench.data.human36m import SUBJECTS, Subjects, facing_camera_swap, in_test
 from tuskbench.data.human36m_sources import TITLES, PeopleSource, Source, resolve
+from tuskbench.digest import digest
 from tuskbench.errors import ConfigurationError
+from tuskbench.tasks.landmarks import RIDGE, LandmarkTask
 
 BACKGROUNDS = {"white": 1.0, "grey": 0.5}
 # The generator's version; raise it when the same settings make other images.
@@ -39,7 +40,7 @@ WARPS = (
 ADAM_EPOCHS = 2
 
 
-class Human36M(Task):
+class Human36M(LandmarkTask):
     """One person before a plain background; 32 joints by a linear layer without bias.
 
     The layer is fitted on the labelled training images, after a system was trained on them
@@ -94,7 +95,7 @@ class Human36M(Task):
         background: Literal["white", "grey"] = "white",
         left_right: Literal["tusk", "anatomical"] = "tusk",
         faithful_to: Faithful = "paper",
-        ridge: Annotated[float, Ge(0)] = 1e-6,
+        ridge: Annotated[float, Ge(0)] = RIDGE,
     ) -> None:
         self.source, self.canvas = source, canvas
         self.images = {"train": train_images, "test": test_images}
@@ -148,7 +149,7 @@ class Human36M(Task):
         """
         import torch
 
-        arrays = cached_arrays(self._cache_key(name), lambda: self._arrays(name))
+        arrays = self._arrays(name)
         landmarks = np.asarray(arrays["landmarks"])
         swapped = np.zeros(len(landmarks), bool)
         if self.left_right == "tusk":
@@ -160,15 +161,14 @@ class Human36M(Task):
         settings = [self.canvas, self.images[split], self.subjects, self.background]
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
 
-    def _arrays(self, split: str) -> dict[str, np.ndarray]:
-        """Read or generate a split's images and anatomical landmarks."""
+    def _read(self, split: str) -> Arrays:
+        """Read a split's images and anatomical landmarks from the source's files."""
         from tuskbench.data.readers.h36m import lmdis, official, tusk
 
         key, folder = self._resolved.key, self._resolved.folder
         size, count = self.canvas, self.images[split]
         level = BACKGROUNDS[self.background]
-        if folder is None:
-            return self._generate(split)
+        assert folder is not None
         if key == "tusk":
             frames = tusk.read(folder, split, self.subjects, size, count)
         else:
@@ -176,14 +176,15 @@ class Human36M(Task):
             frames = layout.read(folder, split, self.subjects, size, count, level)
         return {"images": frames.images, "landmarks": frames.landmarks}
 
-    def _generate(self, split: str) -> dict[str, np.ndarray]:
+    def _generated(self, split: str) -> Iterator[Arrays]:
+        """Yield a split's generated images and landmarks, a chunk at a time."""
         from tuskbench.data.generators.people import Scene, generate
 
         who = tuple(s for s in SUBJECTS if in_test(s, self.subjects) == (split == "test"))
         scene = Scene(self.canvas, who, BACKGROUNDS[self.background])
-        index = np.arange(self.images[split])
-        people = generate(scene, GENERATOR_SEED, f"{self.name}/{split}", index)
-        return {"images": people.images.numpy(), "landmarks": people.landmarks.numpy()}
+        for index in chunks(self.images[split]):
+            people = generate(scene, GENERATOR_SEED, f"{self.name}/{split}", index)
+            yield {"images": people.images.numpy(), "landmarks": people.landmarks.numpy()}
 
     def evaluate(self, predict: Predict) -> Metrics:
         """Fit the regressor on the training split and score it on the test split."""

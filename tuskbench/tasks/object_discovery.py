@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuskbench.contracts import MetricInfo, Metrics, Predict, Split, Task, TaskInfo, WarpSettings
-from tuskbench.data.cache import cache_key, cached_chunks, digest
+from tuskbench.data.cache import cache_key, cached_chunks, chunks
 from tuskbench.data.scene_sources import SceneSource, Source, resolve
+from tuskbench.digest import digest
 from tuskbench.errors import ConfigurationError, DataFormatError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ Crop = Literal["tusk", "slot-attention"]
 """The paper whose cut and scale of the images is followed."""
 
 GENERATOR_SEED = 2022
-CHUNK = 512
 
 # Ranges of the official code (configs/clevr.yaml and configs/tetrominoes.yaml).
 WARPS = (
@@ -61,6 +61,7 @@ class ObjectDiscovery(Task):
         properties: factors that prototypes are scored on, in the order of the metrics.
         objects: largest number of objects in a training image.
         most_possible: largest number of objects in any image.
+        more_objects: fewest and most objects in `test-more`.
         original_has_more: whether the original holds images with more objects.
         generator: version of the generator; raised when the same settings make other images.
         canvas: side of the image in pixels.
@@ -72,6 +73,7 @@ class ObjectDiscovery(Task):
     properties: ClassVar[tuple[str, ...]]
     objects: ClassVar[int]
     most_possible: ClassVar[int]
+    more_objects: ClassVar[tuple[int, int]]
     original_has_more: ClassVar[bool]
     generator: ClassVar[int]
     canvas: int
@@ -91,6 +93,12 @@ class ObjectDiscovery(Task):
         if not self.objects < fewest <= most <= self.most_possible:
             expected = f"two numbers from {self.objects + 1} to {self.most_possible} in order"
             raise ConfigurationError(self.name, "more_objects", (fewest, most), expected)
+
+    def departures(self) -> list[str]:
+        """Return which split `test-more` is meant where it is not the task's own."""
+        fewest, most = self.counts["test-more"]
+        more = f"{fewest} to {most} objects in test-more"
+        return [*super().departures(), *([] if (fewest, most) == self.more_objects else [more])]
 
     @abstractmethod
     def framing(self) -> Framing:
@@ -148,7 +156,10 @@ class ObjectDiscovery(Task):
         import torch
 
         read, count = self._reader(name)
-        arrays = cached_chunks(self._cache_key(name), count, lambda: self._chunks(read, count))
+        title = f"{self.name}: {count} images of {name}"
+        arrays = cached_chunks(
+            self._cache_key(name), count, lambda: self._chunks(read, count), title
+        )
         tensors = {part: torch.from_numpy(array) for part, array in arrays.items()}
         return Split(tensors.pop("images"), tensors)
 
@@ -182,8 +193,8 @@ class ObjectDiscovery(Task):
 
         from tuskbench.data.scenes import ABSENT, areas
 
-        for start in range(0, count, CHUNK):
-            scenes = read(np.arange(start, min(start + CHUNK, count)))
+        for index in chunks(count):
+            scenes = read(index)
             kept = {name: scenes.factors[name] for name in self.properties}
             seen = areas(scenes.masks, scenes.factors["shape"].shape[1]) > 0
             kept = {

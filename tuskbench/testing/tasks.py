@@ -40,11 +40,13 @@ class TaskConformance(ComponentConformance):
     Attributes:
         perfect: metric to the value that the oracle gets.
         tolerance: largest difference from that value.
+        other_splits: splits besides `test` that images are scored on.
     """
 
     kind = "task"
     perfect: ClassVar[Mapping[str, float]] = {}
     tolerance: ClassVar[float] = 1e-6
+    other_splits: ClassVar[tuple[str, ...]] = ()
 
     def oracle(self, split: Split) -> Prediction:
         """Return the predictions of a system that knows the targets of `split`."""
@@ -136,17 +138,17 @@ class TaskConformance(ComponentConformance):
             assert metrics.values[name] == pytest.approx(value, abs=self.tolerance), name
 
     def test_scores_are_well_formed(self) -> None:
-        """Names are declared, shares are within [0, 1], and there is a score an image."""
+        """Names are declared, shares are within [0, 1], and scores are one an image."""
         task = self.build()
         metrics: Metrics = task.evaluate(self.predict(task, 5))
         assert set(metrics.values) <= set(task.metrics)
         for name, value in metrics.values.items():
             assert np.isfinite(value), name
             assert not task.metrics[name].percent or value >= 0, name
-        count = len(task.split("test"))
+        counts = {len(task.split(split)) for split in {"test", *self.other_splits}}
         for name, scores in metrics.per_image.items():
             assert name in task.metrics
-            assert np.asarray(scores).shape == (count,), name
+            assert np.asarray(scores).shape in {(count,) for count in counts}, name
         assert all(value >= 0 for value in metrics.counts.values())
 
     def test_scores_do_not_depend_on_the_batches(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuskbench.digest import digest
 from tuskbench.errors import StoreError
 from tuskbench.store import Store, write_atomically
 
@@ -137,7 +137,7 @@ def _read(
 
 
 def _fingerprint(content: object) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return digest(json.dumps(content))
 
 
 def _drawn_from(path: Path) -> str | None:

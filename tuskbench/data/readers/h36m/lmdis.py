@@ -28,13 +28,14 @@ FOLDER = "h36m_lmdis"
 PICTURES, MASKS, LANDMARKS = "WithBackground", "BackgroudMask", "Landmarks"
 VARIABLE = "keypoints_2d"
 QUALITY = 95
+REMEDY = f"ask the authors of lmdis-rep for their frames; {REGISTER}"
 
 
 def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
     """Return the frames `S{k}/<clip>/<frame>` of a split, of the six actions, in order.
 
     Raises:
-        DataMissingError: if a subject of the split has no frames.
+        DataMissingError: if a subject of the split has no frames, or a frame no mask or landmarks.
     """
     frames: list[str] = []
     for subject in SUBJECTS:
@@ -47,10 +48,22 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
             if file.parent.name.startswith(ACTIONS)
         )
         if not mine:
-            remedy = f"ask the authors of lmdis-rep for their frames; {REGISTER}"
-            raise DataMissingError("h36m", f"expected {pictures}/<clip>/<frame>.jpg", remedy)
+            raise DataMissingError("h36m", f"expected {pictures}/<clip>/<frame>.jpg", REMEDY)
+        for kind, ending in ((MASKS, "png"), (LANDMARKS, "mat")):
+            _check_complete(folder, subject, mine, kind, ending)
         frames += mine
     return frames
+
+
+def _check_complete(folder: Path, subject: str, frames: list[str], kind: str, ending: str) -> None:
+    files = (folder / subject / kind).glob(f"*/*.{ending}")
+    there = {f"{subject}/{file.parent.name}/{file.stem}" for file in files}
+    lacking = [frame for frame in frames if frame not in there]
+    if lacking:
+        _, clip, name = lacking[0].split("/")
+        first = folder / subject / kind / clip / f"{name}.{ending}"
+        others = f", and {len(lacking) - 1} others of {subject}" if len(lacking) > 1 else ""
+        raise DataMissingError("h36m", f"expected {first}{others}", REMEDY)
 
 
 def read(
@@ -67,8 +80,8 @@ def read(
         background: grey level in [0, 1] where the mask is 0; 0.5 in lmdis-rep.
 
     Raises:
-        DataMissingError: if a subject has no frames.
-        DataFormatError: if an image, mask or landmark file is missing or damaged.
+        DataMissingError: if a subject has no frames, or a frame no mask or landmarks.
+        DataFormatError: if an image, mask or landmark file is damaged.
     """
     frames = spread(listed(folder, split, subjects), count)
     images = np.empty((len(frames), 3, size, size), np.uint8)
