@@ -74,7 +74,7 @@ def imagenet_normalisation() -> nn.Module:
 
 @contextmanager
 def _quick_hub() -> Iterator[None]:
-    """Where the hub has no address, have only its cache looked into, without a minute of retries."""
+    """Where the hub has no address, look into its cache alone, without a minute of retries."""
     from huggingface_hub import constants
 
     try:
