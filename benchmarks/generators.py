@@ -1,9 +1,10 @@
-"""Speed of the CLEVR-like renderer: images a second of every shading, and of drawing scenes.
+"""Speed of the generators: images a second, of CLEVR scenes by shading.
 
-Images are TUSK's input, the crop of 192 x 192 at 112 x 112. On the CPU, processor time of one
-thread counts, so that a busy machine does not change the figure.
+Images have the sizes of TUSK's input: 112 x 112 for CLEVR scenes (the crop of 192 x 192) and
+people, 80 x 80 for faces. On the CPU, processor time of one thread counts, so that a busy machine
+does not change the figure.
 
-    python benchmarks/clevr_renderer.py [--images 64] [--repeats 3] [--device cpu]
+    python benchmarks/generators.py [--images 64] [--repeats 3] [--device cpu]
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from tabulate import tabulate
 
-from tuskbench.data.generators.clevr import render
+from tuskbench.data.generators import clevr, faces, people
 from tuskbench.data.generators.clevr.renderer import draw_scenes
 
 COUNT_RANGE = (3, 6)
 SIZE, CROP = (112, 112), (24, 64, 192, 192)
+FACE_SIDE, FACE_SHARE = 80, (0.3, 0.6)
 
 
 def images_a_second(make: Callable[[int], object], images: int, repeats: int, device: str) -> float:
@@ -58,12 +61,13 @@ def main() -> None:
     def index(repeat: int) -> np.ndarray:
         return np.arange(options.images) + repeat * options.images
 
-    def draw(repeat: int) -> object:
-        return draw_scenes(COUNT_RANGE, 0, "benchmark", index(repeat), options.device)
+    device = torch.device(options.device)
 
-    makers: dict[str, Callable[[int], object]] = {"scenes alone": draw}
-    for shading in ("flat", "lambert", "full"):
-        makers[shading] = lambda repeat, shading=shading: render(
+    def draw(repeat: int) -> object:
+        return draw_scenes(COUNT_RANGE, 0, "benchmark", index(repeat), device)
+
+    def render(shading: clevr.Shading, repeat: int) -> object:
+        return clevr.render(
             COUNT_RANGE,
             0,
             "benchmark",
@@ -71,15 +75,29 @@ def main() -> None:
             size=SIZE,
             view=CROP,
             shading=shading,
-            device=options.device,
+            device=device,
         )
+
+    def draw_faces(count: int, repeat: int) -> object:
+        chosen = index(repeat)
+        return faces.generate(FACE_SIDE, count, FACE_SHARE, 0, "benchmark", chosen, device)
+
+    def draw_people(repeat: int) -> object:
+        return people.generate(people.Scene(SIZE[0]), 0, "benchmark", index(repeat), device)
+
+    makers: dict[str, Callable[[int], object]] = {"CLEVR, scenes without pixels": draw}
+    for shading in ("flat", "lambert", "full"):
+        makers[f"CLEVR, {shading} shading"] = partial(render, shading)
+    for count in (1, 4):
+        makers[f"faces, {count} an image"] = partial(draw_faces, count)
+    makers["people"] = draw_people
     rows = [
         (name, images_a_second(make, options.images, options.repeats, options.device))
         for name, make in makers.items()
     ]
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
     print(f"{options.device}, {'one thread, ' * (options.device == 'cpu')}{options.images} images")
-    print(tabulate(rows, headers=["shading", "images/s"], floatfmt=".1f", tablefmt="github"))
+    print(tabulate(rows, headers=["generator", "images/s"], floatfmt=".1f", tablefmt="github"))
 
 
 if __name__ == "__main__":
