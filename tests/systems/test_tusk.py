@@ -156,7 +156,7 @@ def test_unit_features_cannot_shrink_under_equivariance() -> None:
 def test_relative_maps_cannot_shrink_under_equivariance() -> None:
     losses = []
     for scale in (1.0, 1e-2):
-        made = system(equivariant_heatmap="relative", heatmap_equivariance=1.0)
+        made = system(equivariant_features="relative", heatmap_equivariance=1.0)
         with torch.no_grad():
             made.head.score[1].weight.mul_(0.1 * scale)
         losses.append(run(made, 1)[0]["heatmap_equivariance"])

@@ -54,11 +54,10 @@ class Tusk(nn.Module):
         clustering_weight: weight of the regularizer's descriptor loss.
         heatmap_equivariance: weight of the equivariance of the score map.
         feature_equivariance: weight of the equivariance of the features.
-        equivariant_heatmap: "raw" as in the code, or "relative", which divides the loss by the
-            map's variance. A raw map grows flat under the loss, which only seems to satisfy it.
-        equivariant_features: "raw" as in the code; "relative", as of the map; or "unit": centred
-            and normalised as the descriptors are. Unit features weigh a pixel of the background
-            as much as one of an object.
+        equivariant_features: "raw" as in the code; "relative", which divides either loss of
+            equivariance by the variance of its maps; or "unit": features centred and normalised
+            as the descriptors are. Raw maps grow flat under the loss, which only seems to
+            satisfy it; unit features weigh a pixel of the background as much as one of an object.
         centred: subtract the mean descriptor before normalising to unit length.
         learning_rate: of Adam for encoder, head and decoder.
         prototype_learning_rate: of Adam (0.5, 0.999) for the prototypes.
@@ -93,7 +92,6 @@ class Tusk(nn.Module):
         clustering_weight: Annotated[float, Ge(0)] = 0.01,
         heatmap_equivariance: Annotated[float, Ge(0)] = 0.01,
         feature_equivariance: Annotated[float, Ge(0)] = 100.0,
-        equivariant_heatmap: Literal["raw", "relative"] = "raw",
         equivariant_features: Literal["raw", "relative", "unit"] = "raw",
         centred: bool = False,
         learning_rate: Annotated[float, Gt(0)] = 1e-3,
@@ -129,7 +127,6 @@ class Tusk(nn.Module):
         self.clustering_weight = clustering_weight
         self.heatmap_equivariance = heatmap_equivariance
         self.feature_equivariance = feature_equivariance
-        self.equivariant_heatmap = equivariant_heatmap
         self.equivariant_features = equivariant_features
         self.learning_rate = learning_rate
         self.prototype_learning_rate = prototype_learning_rate
@@ -214,19 +211,14 @@ class Tusk(nn.Module):
         }
         if clustering:
             losses["clustering"] = clustering * self.regularizer.descriptor_loss(descriptors)
-        for name, weight, maps, form in (
-            ("heatmap_equivariance", self.heatmap_equivariance, heatmap, self.equivariant_heatmap),
-            (
-                "feature_equivariance",
-                self.feature_equivariance,
-                features,
-                self.equivariant_features,
-            ),
+        for name, weight, maps in (
+            ("heatmap_equivariance", self.heatmap_equivariance, heatmap),
+            ("feature_equivariance", self.feature_equivariance, features),
         ):
             if weight:
                 before, after = maps.float().chunk(2)
                 loss = F.mse_loss(apply_warp(before, grid), after)
-                if form == "relative":
+                if self.equivariant_features == "relative":
                     loss = loss / _variance(after)
                 losses[name] = weight * loss
         return descriptors, losses
