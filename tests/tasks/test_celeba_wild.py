@@ -121,5 +121,5 @@ def test_departures_from_the_protocol_are_told() -> None:
     assert small().rules() == CelebAWild.protocol
     assert small(reach=0.5).rules() == CelebAWild.protocol
     changed = small(faithful_to="code", ridge=1e-3, smallest_face=0.2, reach=0.5, several_images=1)
-    said = "code, ridge 0.001, faces above 0.2 of the image, reach 0.5"
-    assert changed.rules() == f"{CelebAWild.protocol} ({said})"
+    assert changed.rules() == f"{CelebAWild.protocol} (code, ridge 0.001, reach 0.5)"
+    assert changed.data_source().endswith(", faces above 0.2 of the image")

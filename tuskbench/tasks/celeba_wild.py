@@ -22,13 +22,14 @@ from tuskbench.contracts import (
 from tuskbench.data.cache import Arrays, cache_key, chunks
 from tuskbench.data.face_sources import FaceSource, Source, resolve
 from tuskbench.digest import digest
-from tuskbench.tasks.landmarks import RIDGE, LandmarkTask
+from tuskbench.tasks.landmarks import LandmarkTask
 
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 EYES = (0, 1)
 GENERATOR_SEED = 2022
 # Shares of the image's area: of the faces that TUSK keeps, and of the largest generated.
-SMALLEST_FACE, LARGEST_FACE = 0.3, 0.6
+SMALLEST_FACE = 0.3
+LARGEST_FACE = 0.6
 # How far a keypoint covers, by the side of a square of the face's area.
 REACH = 0.25
 FACES = (2, 3, 4)
@@ -111,7 +112,7 @@ class CelebAWild(LandmarkTask):
         several_images: Annotated[int, Ge(0)] = 0,
         smallest_face: Annotated[float, Gt(0), Le(0.5)] = SMALLEST_FACE,
         faithful_to: Faithful = "paper",
-        ridge: Annotated[float, Ge(0)] = RIDGE,
+        ridge: Annotated[float, Ge(0)] = 1e-6,
         reach: Annotated[float, Gt(0)] = REACH,
     ) -> None:
         self.source, self.canvas = source, canvas
@@ -129,14 +130,13 @@ class CelebAWild(LandmarkTask):
         return self._resolved.key
 
     def data_source(self) -> str:
-        """Return the name of the resolved source, as shown in tables."""
-        return self._resolved.title
+        """Return the name of the resolved source, and which faces are kept, as shown in tables."""
+        kept = f", faces above {self.smallest_face:g} of the image"
+        return self._resolved.title + (kept if self.smallest_face != SMALLEST_FACE else "")
 
     def departures(self) -> list[str]:
         """Return what differs from the paper's regression, and from our reach of a keypoint."""
         changes = super().departures()
-        if self.smallest_face != SMALLEST_FACE:
-            changes.append(f"faces above {self.smallest_face:g} of the image")
         if self.several_images and self.reach != REACH:
             changes.append(f"reach {self.reach:g}")
         return changes

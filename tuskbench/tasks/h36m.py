@@ -25,7 +25,7 @@ from tuskbench.data.human36m import SUBJECTS, Subjects, facing_camera_swap, in_t
 from tuskbench.data.human36m_sources import TITLES, PeopleSource, Source, resolve
 from tuskbench.digest import digest
 from tuskbench.errors import ConfigurationError
-from tuskbench.tasks.landmarks import RIDGE, LandmarkTask
+from tuskbench.tasks.landmarks import LandmarkTask
 
 BACKGROUNDS = {"white": 1.0, "grey": 0.5}
 # The generator's version; raise it when the same settings make other images.
@@ -95,7 +95,7 @@ class Human36M(LandmarkTask):
         background: Literal["white", "grey"] = "white",
         left_right: Literal["tusk", "anatomical"] = "tusk",
         faithful_to: Faithful = "paper",
-        ridge: Annotated[float, Ge(0)] = RIDGE,
+        ridge: Annotated[float, Ge(0)] = 1e-6,
     ) -> None:
         self.source, self.canvas = source, canvas
         self.images = {"train": train_images, "test": test_images}
