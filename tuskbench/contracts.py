@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
@@ -203,12 +204,16 @@ class Task(ABC):
     """Data, protocol and metrics. Importing a task module must not import torch.
 
     Keyword-only constructor parameters are the settings that a spec may give.
+
+    Attributes:
+        faithful_to: the side taken where paper and code differ, if there is such a setting.
     """
 
     name: ClassVar[str]
     protocol: ClassVar[str]
     needs: ClassVar[frozenset[str]]
     metrics: ClassVar[Mapping[str, MetricInfo]]
+    faithful_to: Faithful = "paper"
 
     @abstractmethod
     def info(self) -> TaskInfo:
@@ -221,8 +226,11 @@ class Task(ABC):
 
     def departures(self) -> list[str]:
         """Return the settings in force that change what the protocol's numbers mean."""
-        faithful_to = getattr(self, "faithful_to", "paper")
-        return [] if faithful_to == "paper" else [faithful_to]
+        return [] if self.faithful_to == "paper" else [self.faithful_to]
+
+    def usual(self, setting: str) -> Any:
+        """Return the constructor's default of a setting."""
+        return signature(type(self)).parameters[setting].default
 
     @abstractmethod
     def data_source(self) -> str:

@@ -211,7 +211,7 @@ def test_missing_masks_and_landmarks_are_named(tmp_path) -> None:
         for file in list(tmp_path.rglob(f"{kind}/*/*.{ending}")):
             file.unlink()
         with pytest.raises(DataMissingError, match=rf"S11/{kind}.*{ending}, and 2 others of S11"):
-            lmdis.listed(tmp_path, "test", "lmdis")
+            lmdis.check_complete(tmp_path, lmdis.listed(tmp_path, "test", "lmdis"))
 
 
 def test_damaged_landmarks_are_named(tmp_path) -> None:

@@ -77,10 +77,10 @@ def cached_chunks(key: str, count: int, make: Callable[[], Iterable[Arrays]], ti
     return _kept(key, write)
 
 
-def chunks(count: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the numbers from 0 to `count` - 1, 512 at a time."""
-    for start in range(0, count, CHUNK):
-        yield np.arange(start, min(start + CHUNK, count))
+def chunks(count: int, start: int = 0, size: int = CHUNK) -> Iterator[NDArray[np.int64]]:
+    """Yield the numbers from `start` to `count` - 1, `size` at a time."""
+    for first in range(start, count, size):
+        yield np.arange(first, min(first + size, count))
 
 
 def _kept(key: str, write: Callable[[Path], None]) -> Arrays:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuskbench.data import scene_store
+from tuskbench.data.cache import chunks
 from tuskbench.data.readers.multi_object import CLEVR, FORMATS, TETROMINOES
 from tuskbench.data.scenes import Scenes
 from tuskbench.errors import ConfigurationError, StoreError
@@ -104,6 +105,5 @@ def _write_official(
 
 def _scenes(name: str, seed: int, start: int, count: int) -> Iterator[scene_store.Arrays]:
     """Yield the arrays of scenes `start` to `count`, one after the other."""
-    for first in range(start, count, CHUNK):
-        index = np.arange(first, min(first + CHUNK, count))
+    for index in chunks(count, start, CHUNK):
         yield from scene_store.iterate(GENERATORS[name](seed, index))

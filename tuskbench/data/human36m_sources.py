@@ -74,7 +74,9 @@ class PeopleSource:
         if self.key == "tusk":
             tusk.files(self.folder)
         else:
-            self._names()
+            names = self._names()
+            if self.key == "lmdis":
+                lmdis.check_complete(self.folder, names)
 
 
 def resolve(source: Source) -> PeopleSource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ def feature_extractor(
         hint = suggestion(model, timm.list_models())
         raise ConfigurationError(component, "model", model, f"the name of a timm model{hint}")
     try:
-        with _quick_hub():
+        with _quick_hub() if pretrained else nullcontext():
             network: nn.Module = timm.create_model(
                 model, pretrained=pretrained, features_only=True, **options
             )

@@ -27,11 +27,8 @@ from tuskbench.tasks.landmarks import LandmarkTask
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 EYES = (0, 1)
 GENERATOR_SEED = 2022
-# Shares of the image's area: of the faces that TUSK keeps, and of the largest generated.
-SMALLEST_FACE = 0.3
+# The largest face that is generated, by the image's area.
 LARGEST_FACE = 0.6
-# How far a keypoint covers, by the side of a square of the face's area.
-REACH = 0.25
 FACES = (2, 3, 4)
 # Of the official code's regressor on MAFL.
 EPOCHS = 5
@@ -110,10 +107,10 @@ class CelebAWild(LandmarkTask):
         labelled_images: Annotated[int, Ge(1)] = 6_000,
         test_images: Annotated[int, Ge(1)] = 1_000,
         several_images: Annotated[int, Ge(0)] = 0,
-        smallest_face: Annotated[float, Gt(0), Le(0.5)] = SMALLEST_FACE,
+        smallest_face: Annotated[float, Gt(0), Le(0.5)] = 0.3,
         faithful_to: Faithful = "paper",
         ridge: Annotated[float, Ge(0)] = 1e-6,
-        reach: Annotated[float, Gt(0)] = REACH,
+        reach: Annotated[float, Gt(0)] = 0.25,
     ) -> None:
         self.source, self.canvas = source, canvas
         self.images = {"train": train_images, "labelled": labelled_images, "test": test_images}
@@ -131,13 +128,14 @@ class CelebAWild(LandmarkTask):
 
     def data_source(self) -> str:
         """Return the name of the resolved source, and which faces are kept, as shown in tables."""
-        kept = f", faces above {self.smallest_face:g} of the image"
-        return self._resolved.title + (kept if self.smallest_face != SMALLEST_FACE else "")
+        if self.smallest_face == self.usual("smallest_face"):
+            return self._resolved.title
+        return f"{self._resolved.title}, faces above {self.smallest_face:g} of the image"
 
     def departures(self) -> list[str]:
         """Return what differs from the paper's regression, and from our reach of a keypoint."""
         changes = super().departures()
-        if self.several_images and self.reach != REACH:
+        if self.several_images and self.reach != self.usual("reach"):
             changes.append(f"reach {self.reach:g}")
         return changes
 

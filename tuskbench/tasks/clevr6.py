@@ -52,7 +52,6 @@ class Clevr6(ObjectDiscovery):
     properties = ("shape", "colour", "size")
     objects = 6
     most_possible = 10
-    more_objects = (7, 10)
     original_has_more = True
     generator = 1
     metrics: ClassVar[Mapping[str, MetricInfo]] = metric_table(properties, "more objects")
@@ -75,8 +74,10 @@ class Clevr6(ObjectDiscovery):
 
     def departures(self) -> list[str]:
         """Return which shading is simpler than the original's, and which objects are meant."""
-        simpler = self.source_key() == "generated" and self.shading != "full"
-        return [*super().departures(), *([f"{self.shading} shading"] if simpler else [])]
+        changes = super().departures()
+        if self.source_key() == "generated" and self.shading != self.usual("shading"):
+            changes.append(f"{self.shading} shading")
+        return changes
 
     def framing(self) -> Framing:
         """Return the cut and the scaling."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import partial
-from inspect import signature
 
 from tuskbench.contracts import Task
 from tuskbench.data.cache import Arrays, cached_arrays, cached_chunks
@@ -24,8 +23,7 @@ class LandmarkTask(Task):
 
     def departures(self) -> list[str]:
         """Return what differs from the paper's regression."""
-        usual = signature(type(self)).parameters["ridge"].default
-        ridge = [] if self.ridge == usual else [f"ridge {self.ridge:g}"]
+        ridge = [] if self.ridge == self.usual("ridge") else [f"ridge {self.ridge:g}"]
         return [*super().departures(), *ridge]
 
     @abstractmethod

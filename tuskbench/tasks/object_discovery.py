@@ -61,7 +61,6 @@ class ObjectDiscovery(Task):
         properties: factors that prototypes are scored on, in the order of the metrics.
         objects: largest number of objects in a training image.
         most_possible: largest number of objects in any image.
-        more_objects: fewest and most objects in `test-more`.
         original_has_more: whether the original holds images with more objects.
         generator: version of the generator; raised when the same settings make other images.
         canvas: side of the image in pixels.
@@ -73,7 +72,6 @@ class ObjectDiscovery(Task):
     properties: ClassVar[tuple[str, ...]]
     objects: ClassVar[int]
     most_possible: ClassVar[int]
-    more_objects: ClassVar[tuple[int, int]]
     original_has_more: ClassVar[bool]
     generator: ClassVar[int]
     canvas: int
@@ -96,9 +94,11 @@ class ObjectDiscovery(Task):
 
     def departures(self) -> list[str]:
         """Return which split `test-more` is meant where it is not the task's own."""
+        changes = super().departures()
         fewest, most = self.counts["test-more"]
-        more = f"{fewest} to {most} objects in test-more"
-        return [*super().departures(), *([] if (fewest, most) == self.more_objects else [more])]
+        if (fewest, most) != self.usual("more_objects"):
+            changes.append(f"{fewest} to {most} objects in test-more")
+        return changes
 
     @abstractmethod
     def framing(self) -> Framing:

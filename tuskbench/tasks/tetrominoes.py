@@ -49,7 +49,6 @@ class Tetrominoes(ObjectDiscovery):
     properties = ("shape", "colour")
     objects = 3
     most_possible = 6
-    more_objects = (4, 6)
     original_has_more = False
     generator = 1
     metrics: ClassVar[Mapping[str, MetricInfo]] = metric_table(properties, "more pieces")

@@ -145,10 +145,10 @@ class TaskConformance(ComponentConformance):
         for name, value in metrics.values.items():
             assert np.isfinite(value), name
             assert not task.metrics[name].percent or value >= 0, name
-        counts = {len(task.split(split)) for split in {"test", *self.other_splits}}
+        shapes = {(len(task.split(split)),) for split in ("test", *self.other_splits)}
         for name, scores in metrics.per_image.items():
             assert name in task.metrics
-            assert np.asarray(scores).shape in {(count,) for count in counts}, name
+            assert np.asarray(scores).shape in shapes, name
         assert all(value >= 0 for value in metrics.counts.values())
 
     def test_scores_do_not_depend_on_the_batches(self) -> None:

@@ -8,6 +8,7 @@ For every subject k, clip and frame: `S{k}/WithBackground/<clip>/<frame>.jpg` (1
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
     """Return the frames `S{k}/<clip>/<frame>` of a split, of the six actions, in order.
 
     Raises:
-        DataMissingError: if a subject of the split has no frames, or a frame no mask or landmarks.
+        DataMissingError: if a subject of the split has no frames.
     """
     frames: list[str] = []
     for subject in SUBJECTS:
@@ -49,13 +50,19 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
         )
         if not mine:
             raise DataMissingError("h36m", f"expected {pictures}/<clip>/<frame>.jpg", REMEDY)
-        for kind, ending in ((MASKS, "png"), (LANDMARKS, "mat")):
-            _check_complete(folder, subject, mine, kind, ending)
         frames += mine
     return frames
 
 
-def _check_complete(folder: Path, subject: str, frames: list[str], kind: str, ending: str) -> None:
+def check_complete(folder: Path, frames: Iterable[str]) -> None:
+    """Raise `DataMissingError` unless every frame that `listed` gave has mask and landmarks."""
+    for subject, mine in groupby(frames, lambda frame: frame.split("/")[0]):
+        own = list(mine)
+        for kind, ending in ((MASKS, "png"), (LANDMARKS, "mat")):
+            _check_kind(folder, subject, own, kind, ending)
+
+
+def _check_kind(folder: Path, subject: str, frames: list[str], kind: str, ending: str) -> None:
     files = (folder / subject / kind).glob(f"*/*.{ending}")
     there = {f"{subject}/{file.parent.name}/{file.stem}" for file in files}
     lacking = [frame for frame in frames if frame not in there]
@@ -80,8 +87,8 @@ def read(
         background: grey level in [0, 1] where the mask is 0; 0.5 in lmdis-rep.
 
     Raises:
-        DataMissingError: if a subject has no frames, or a frame no mask or landmarks.
-        DataFormatError: if an image, mask or landmark file is damaged.
+        DataMissingError: if a subject has no frames.
+        DataFormatError: if an image, mask or landmark file is missing or damaged.
     """
     frames = spread(listed(folder, split, subjects), count)
     images = np.empty((len(frames), 3, size, size), np.uint8)
