@@ -23,7 +23,7 @@ from torch import Tensor
 from tuskbench.contracts import Batch, Keypoints, TaskInfo
 from tuskbench.ops.peaks import top_peaks
 from tuskbench.ops.unet import UNet
-from tuskbench.ops.warp import apply_warp, random_warp_grid
+from tuskbench.ops.warp import carried, random_pair
 from tuskbench.systems.tusk import Tusk
 from tuskbench.tasks.mnist_hard import WARPS
 
@@ -44,7 +44,7 @@ class PlainTusk(Tusk):
         descriptors = keypoints.descriptor.flatten(0, 1)
         loss = loss + self.clustering_weight * self.regularizer.descriptor_loss(descriptors)
         for weight, maps in ((0.01, heatmap), (100.0, features)):
-            warped = [apply_warp(maps[i : i + 1].float(), grid) for i, grid in enumerate(grids)]
+            warped = [carried(maps[i : i + 1].float(), grid) for i, grid in enumerate(grids)]
             loss = loss + weight * F.mse_loss(torch.cat(warped), maps[half:].float())
         self.network_optimizer.zero_grad()
         loss.backward()
@@ -58,16 +58,9 @@ class PlainTusk(Tusk):
         return {"total": loss.detach()}
 
     def _pairs(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        first, second, grids = [], [], []
-        for image in images[:, None]:
-            once, again = (
-                random_warp_grid(1, self.task.image_size, settings, image.device)
-                for settings in self.task.warps
-            )
-            first.append(apply_warp(image, once, 0.0))
-            second.append(apply_warp(first[-1], again, 0.0))
-            grids.append(again)
-        return torch.cat(first), torch.cat(second), grids
+        pairs = [random_pair(image, self.task.warps, 0.0) for image in images[:, None]]
+        first, second, grids = zip(*pairs, strict=True)
+        return torch.cat(first), torch.cat(second), list(grids)
 
     def _encode_plainly(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
         features = plain_unet(self.encoder.network, images)

@@ -113,9 +113,9 @@ class WarpSettings:
     """Ranges of one random thin-plate-spline warp.
 
     Attributes:
-        scale: centre and half width of the uniform scale.
+        scale: centre and half width of the uniform scale of either axis.
         displacement: half width of the control points' displacement, in half image sides.
-        offset: half width of the translation, in half image sides.
+        offset: half width of the pivots about which scale and rotation act, in half image sides.
         rotation: half width of the rotation, in radians.
     """
 

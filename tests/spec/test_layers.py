@@ -122,6 +122,40 @@ def test_components_are_faithful_to_what_their_system_is(tmp_path: Path) -> None
     assert resolve(tmp_path, text).system["encoder"]["faithful_to"] == "code"
 
 
+SIDES = BASE + 'encoder = { name = "sharp", power = 1 }\n'
+SIDE_RULE = """
+    [[settings]]
+    budget = "cpu"
+    set = { "system.encoder.faithful_to" = "paper", "training.steps" = 30 }
+    """
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SIDES.replace("[system]\n", '[system]\nfaithful_to = "code"\n'),
+        SIDES.replace("power = 1", 'power = 1, faithful_to = "code"'),
+        SIDES + '[budget.cpu]\n"faithful_to" = "code"\n',
+        SIDES + '[[variant]]\nlabel = "v"\nset = { faithful_to = "code" }\n',
+        SIDES + '[sweep]\n"system.faithful_to" = ["code"]\n',
+    ],
+)
+def test_the_side_that_a_spec_takes_overrides_the_rules_of_every_budget(
+    said: str, tmp_path: Path, demo: Path
+) -> None:
+    rules = demo / "demo" / "rules.toml"
+    rules.write_text(rules.read_text() + SIDE_RULE)
+    assert resolve(tmp_path, said, "cpu").system["encoder"]["faithful_to"] == "code"
+
+
+def test_a_rule_chooses_a_side_where_the_spec_takes_none(tmp_path: Path, demo: Path) -> None:
+    rules = demo / "demo" / "rules.toml"
+    rules.write_text(rules.read_text() + SIDE_RULE)
+    assert resolve(tmp_path, SIDES, "cpu").system["encoder"]["faithful_to"] == "paper"
+    found = resolve(tmp_path, SIDES, "cpu", overrides={"faithful_to": "code"})
+    assert found.system["encoder"]["faithful_to"] == "code"
+
+
 def test_problems_of_the_command_line_have_its_key(tmp_path: Path) -> None:
     file = tmp_path / "spec.toml"
     file.write_text(BASE)

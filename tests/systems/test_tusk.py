@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tuskbench.cell import PRECISIONS, Training
 from tuskbench.contracts import Batch, System, TaskInfo, WarpSettings
+from tuskbench.run.device import make_fabric
 from tuskbench.systems.tusk import Tusk
 
 WARP = WarpSettings(scale=(1.0, 0.05), displacement=0.05, offset=0.02, rotation=0.1)
@@ -69,6 +71,32 @@ def test_prototypes_move_in_both_strategies(strategy) -> None:
     before = made.regularizer.prototypes.clone()
     run(made, 1)
     assert not torch.equal(before, made.regularizer.prototypes)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_prototype_steps_see_the_updated_encoder(precision: str) -> None:
+    made = system(prototype_steps=3, learning_rate=0.1)
+    seen, pairs = [], []
+    original, encoder = made.regularizer.prototype_loss, made.encoder.forward
+
+    def prototype_loss(descriptors: torch.Tensor) -> torch.Tensor:
+        seen.append(descriptors)
+        return original(descriptors)
+
+    made.regularizer.prototype_loss = prototype_loss
+    made.encoder.forward = lambda images: pairs.append(images) or encoder(images)
+    fabric = make_fabric("cpu", Training(precision=precision))
+    with fabric.autocast():
+        made.fit_step(batch(), 0)
+    # Once for the networks, once for all prototype steps, on the same warped pairs.
+    assert [len(images) for images in pairs] == [8, 8]
+    assert torch.equal(*pairs)
+    with torch.no_grad(), fabric.autocast():
+        updated = made._encode(pairs[0])[2].descriptor.flatten(0, 1)
+    assert len(seen) == 3
+    for descriptors in seen:
+        assert torch.equal(descriptors, updated)
+        assert not descriptors.requires_grad
 
 
 def test_no_prototype_steps_leave_the_prototypes() -> None:
@@ -139,6 +167,26 @@ def test_every_regularizer_can_be_placed_again(regularizer) -> None:
     assert all(
         torch.isfinite(torch.tensor(list(losses.values()))).all() for losses in run(made, 14)
     )
+
+
+def test_codes_replace_descriptors_from_the_step_on_at_which_they_are_trained() -> None:
+    made = system(regularizer={"name": "vq", "prototypes": 3}, clustering_start=0.5)
+    quantized = []
+    original = made.regularizer.quantize
+
+    def quantize(descriptors: torch.Tensor) -> torch.Tensor:
+        quantized.append(True)
+        return original(descriptors)
+
+    made.regularizer.quantize = quantize
+    for step in range(12):
+        before = made.regularizer.prototypes.clone()
+        quantized.clear()
+        made.fit_step(batch(), step)
+        trained = not torch.equal(before, made.regularizer.prototypes)
+        assert bool(quantized) == trained == (step >= 10), step
+    made.predict(batch().images)
+    assert quantized
 
 
 def test_unit_features_cannot_shrink_under_equivariance() -> None:

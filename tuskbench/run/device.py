@@ -118,9 +118,12 @@ def make_fabric(device: str, training: Training) -> Fabric:
     With more than one device it starts the other processes by this one's own command line,
     so it must be called from the worker's own process.
     """
+    import torch
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
+    # Else 16-bit copies of weights outlive an optimizer's step in the midst of `fit_step`.
+    torch.set_autocast_cache_enabled(False)
     kind, _, indices = device.partition(":")
     devices: int | list[int] = training.devices
     if kind == "cuda":

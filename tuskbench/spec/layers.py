@@ -10,7 +10,7 @@ from tuskbench.cell import Training
 from tuskbench.errors import TuskbenchError
 from tuskbench.settings import PREFIXES, Rule, rules
 from tuskbench.spec.model import LABEL
-from tuskbench.spec.resolve import TRAINING, Findings, Given, fill, resolve
+from tuskbench.spec.resolve import INHERITED, TRAINING, Findings, Given, fill, resolve
 
 if TYPE_CHECKING:
     from tuskbench.spec import locate
@@ -63,10 +63,11 @@ def resolve_cell(
         for rule in _rules(task, system, findings)
         if rule.matches(task, system or "", budget, source)
     ]
+    chosen = set(_chosen_sides([*base, *late]))
     layers = [
-        *(g for rule in matching if rule.budget is None for g in _of_rule(rule)),
+        *(g for rule in matching if rule.budget is None for g in _of_rule(rule, chosen)),
         *base,
-        *(g for rule in matching if rule.budget is not None for g in _of_rule(rule)),
+        *(g for rule in matching if rule.budget is not None for g in _of_rule(rule, chosen)),
         *late,
     ]
     settings = _of_task(spec, task, layers, findings)
@@ -112,9 +113,21 @@ def _rules(task: str, system: str | None, findings: Findings) -> Iterator[Rule]:
             findings.add(None, str(error), (kind,))
 
 
-def _of_rule(rule: Rule) -> Iterator[Given]:
+def _of_rule(rule: Rule, chosen: set[tuple[str, ...]]) -> Iterator[Given]:
     for path, value in rule.values.items():
+        # A side that the spec takes reaches all components below, whatever a rule says of one.
+        if path[-1] in INHERITED and any(path[:keys] in chosen for keys in range(len(path))):
+            continue
         yield Given(path, value, origin=rule.origin, optional=True, key=".".join(path))
+
+
+def _chosen_sides(layers: Sequence[Given]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every component for which a setting in `INHERITED` is given."""
+    for given in layers:
+        if isinstance(given.value, Mapping):
+            yield from _chosen_sides(given.items())
+        elif given.path[-1] in INHERITED:
+            yield given.path[:-1]
 
 
 def _base(spec: Spec, task: str, row: Row) -> Iterator[Given]:

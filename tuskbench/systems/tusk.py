@@ -26,7 +26,7 @@ from tuskbench.contracts import (
 )
 from tuskbench.ops.alpha import composite
 from tuskbench.ops.unit_sphere import UnitSphere
-from tuskbench.ops.warp import apply_warp, random_warp_grid
+from tuskbench.ops.warp import carried, random_pair
 
 # How many descriptors k-means looks at, at most, and from how many steps, to place prototypes.
 RECENT, COLLECTED_STEPS = 4096, 32
@@ -37,8 +37,8 @@ class Tusk(nn.Module):
 
     Each iteration trains encoder and decoder once on reconstruction, clustering and
     equivariance, then, in alternating training, the prototypes `prototype_steps` times on the
-    descriptors of that iteration. These are computed once: the encoder does not change in
-    between, so the result is that of the official code at a fraction of its cost.
+    descriptors that the encoder gives after its step. These are computed once: the encoder does
+    not change in between, so the result is that of the official code at a fraction of its cost.
 
     Args:
         task: the task (wired by the runner).
@@ -71,7 +71,7 @@ class Tusk(nn.Module):
             descriptors better than the first k-means could.
     """
 
-    version = "3"
+    version = "4"
     provides = frozenset({"keypoints"})
     supervision = "none"
     recent: Tensor
@@ -133,6 +133,7 @@ class Tusk(nn.Module):
         self.schedule, self.clustering_start = schedule, clustering_start
         self.clustering_ramp, self.placements = clustering_ramp, placements
         self.total_steps = 0
+        self.waiting = False
         self.register_buffer("recent", torch.zeros(RECENT, channels))
 
     def configure(self, total_steps: int) -> Mapping[str, torch.optim.Optimizer]:
@@ -154,9 +155,11 @@ class Tusk(nn.Module):
     def fit_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Train once on the batch, as pairs of warped images; return the losses."""
         self._schedule(step)
-        descriptors, losses = self._losses(batch, self._clustering_weight(step))
+        self.waiting = waiting = step < self._first_clustering_step()
+        first, second, grid = random_pair(batch.images, self.task.warps, self.task.border)
+        images = torch.cat([first, second])
+        descriptors, losses = self._losses(images, grid, self._clustering_weight(step))
         self._place_prototypes(batch.images, step)
-        waiting = step < self._first_clustering_step()
         joint = self.strategy == "joint" and self.prototype_optimizer and not waiting
         if joint:
             losses["prototypes"] = self.regularizer.prototype_loss(descriptors)
@@ -168,7 +171,7 @@ class Tusk(nn.Module):
         if joint and self.prototype_optimizer:
             self.prototype_optimizer.step()
         elif not waiting:
-            losses["prototypes"] = self._train_prototypes(descriptors.detach())
+            losses["prototypes"] = self._train_prototypes(images)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _place_prototypes(self, images: Tensor, step: int) -> None:
@@ -198,10 +201,16 @@ class Tusk(nn.Module):
         steps = (start + round(ramp * part / self.placements) for part in range(self.placements))
         return sorted(set(steps)) if start else []
 
-    def _losses(self, batch: Batch, clustering: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return unit descriptors [2BK, C] of a warped pair and the networks' weighted losses."""
-        first, second, grid = self._pair(batch.images)
-        images = torch.cat([first, second])
+    def _losses(
+        self, images: Tensor, grid: Tensor, clustering: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return unit descriptors [2BK, C] and the networks' weighted losses.
+
+        Args:
+            images: [2B, 3, H, W] of warped pairs, all first ones before the second ones.
+            grid: [B, H, W, 2] of the second warp.
+            clustering: weight of the clustering loss.
+        """
         features, heatmap, keypoints = self._encode(images)
         assert keypoints.descriptor is not None
         descriptors = keypoints.descriptor.flatten(0, 1)
@@ -217,20 +226,11 @@ class Tusk(nn.Module):
         ):
             if weight:
                 before, after = maps.float().chunk(2)
-                loss = F.mse_loss(apply_warp(before, grid), after)
+                loss = F.mse_loss(carried(before, grid), after)
                 if self.equivariant_features == "relative":
                     loss = loss / _variance(after)
                 losses[name] = weight * loss
         return descriptors, losses
-
-    def _pair(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Warp images once, and again: both results and the second warp's grid."""
-        once, again = (
-            random_warp_grid(len(images), self.task.image_size, settings, images.device)
-            for settings in self.task.warps
-        )
-        first = apply_warp(images, once, self.task.border)
-        return first, apply_warp(first, again, self.task.border), again
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor, Keypoints]:
         """Return the features that are to be equivariant, score maps and unit descriptors."""
@@ -248,16 +248,24 @@ class Tusk(nn.Module):
         return decoded
 
     def _seen(self, keypoints: Keypoints) -> Keypoints:
-        """Return the keypoints as the decoder sees them."""
+        """Return the keypoints as the decoder sees them.
+
+        Codes replace descriptors from the step on at which they are trained.
+        """
+        if self.waiting:
+            return keypoints
         quantized = self.regularizer.quantize(keypoints.descriptor)
         return Keypoints(keypoints.xy, keypoints.score, descriptor=quantized)
 
-    def _train_prototypes(self, descriptors: Tensor) -> Tensor:
-        """Take the prototype steps of one iteration; return the last loss."""
-        loss = descriptors.new_zeros(())
-        if self.prototype_optimizer:
+    def _train_prototypes(self, images: Tensor) -> Tensor:
+        """Take the prototype steps of one iteration on its images; return the last loss."""
+        loss = images.new_zeros(())
+        if self.prototype_optimizer and self.prototype_steps:
+            with torch.no_grad():
+                descriptor = self._encode(images)[2].descriptor
+            assert descriptor is not None
             for _ in range(self.prototype_steps):
-                loss = self.regularizer.prototype_loss(descriptors)
+                loss = self.regularizer.prototype_loss(descriptor.flatten(0, 1))
                 self.prototype_optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 self.prototype_optimizer.step()

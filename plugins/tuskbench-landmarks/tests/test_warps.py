@@ -8,7 +8,7 @@ import pytest
 import torch
 from tuskbench_landmarks.colour import ColourJitter
 from tuskbench_landmarks.coordinates import mesh
-from tuskbench_landmarks.lorenz import CONTROL, WARP, area_change, carried_moments
+from tuskbench_landmarks.lorenz import CONTROL, CONTROL_JITTER, WARP, area_change, carried_moments
 from tuskbench_landmarks.rendering import gaussian_mass
 from tuskbench_landmarks.soft_argmax import mean, normalised
 from tuskbench_landmarks.thewlis import alignment, diversity
@@ -24,6 +24,8 @@ from tuskbench_landmarks.warps import (
     warp_images,
     weighted_spline,
 )
+
+from tuskbench.contracts import WarpSettings
 
 CPU = torch.device("cpu")
 SIZE = (64, 80)
@@ -57,6 +59,23 @@ def test_splines_pass_through_their_control_points() -> None:
     torch.manual_seed(2)
     expected = control_grid(4) + 0.1 * torch.randn(3, 16, 2)
     torch.testing.assert_close(warp(control_grid(4)), expected, atol=1e-4, rtol=0)
+
+
+def test_lorenz_warps_have_the_official_codes_control_points_and_pivots() -> None:
+    assert set(CONTROL) == {(x * r, y * r) for r in (0.5, 0.2) for x in (-1, 1) for y in (-1, 1)}
+    # Scales of 0.8 times 1 +- 0.05, and pivots that move nothing by themselves.
+    assert WARP.scale == pytest.approx((0.8, 0.8 * 0.05))
+    assert (WARP.displacement, WARP.offset, WARP.rotation) == (0.05, 0.15, 0.1)
+    places = mesh((9, 9), CPU)[None]
+    pivots = WarpSettings(scale=(1.0, 0.0), displacement=0.0, offset=0.15, rotation=0.0)
+    still = scattered_spline(3, CONTROL, CONTROL_JITTER, pivots, CPU)(places)
+    torch.testing.assert_close(still, places.expand(3, -1, -1), atol=1e-4, rtol=0)
+    # Scaled by 0.8 about a pivot o, the centre goes to 0.2 o, of which the mean distance along
+    # an axis is 0.1 of the pivots' half width.
+    torch.manual_seed(8)
+    scaled = WarpSettings(scale=(0.8, 0.0), displacement=0.0, offset=0.15, rotation=0.0)
+    centre = scattered_spline(2000, CONTROL, CONTROL_JITTER, scaled, CPU)(torch.zeros(1, 1, 2))
+    assert centre.abs().mean().item() == pytest.approx(0.015, rel=0.05)
 
 
 @pytest.mark.parametrize("name", DRAWS)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tuskbench import registry
 from tuskbench.contracts import ReconstructionChoice, TaskInfo
 from tuskbench.errors import ConfigurationError
-from tuskbench.ops.warp import apply_warp
 from tuskbench_landmarks.jakab_networks import Renderer, Trunk
 from tuskbench_landmarks.landmark_system import Detection, LandmarkSystem
 from tuskbench_landmarks.rendering import bells
@@ -19,6 +18,7 @@ from tuskbench_landmarks.soft_argmax import mean, separable_maps
 from tuskbench_landmarks.warps import (
     Similarity,
     Warp,
+    apply_warp,
     superpose,
     warp_grid,
     warp_images,

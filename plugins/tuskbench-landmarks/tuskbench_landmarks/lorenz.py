@@ -72,11 +72,12 @@ class Lorenz(LandmarkSystem):
     alone. Shape therefore cannot depend on colour, and appearance cannot depend on pose.
     Besides, the parts' means and covariances in both views must agree in the image's own frame.
 
-    The squared error counts near the parts only. Where paper and code differ: "paper" draws
-    parts with their covariances and gives every resolution all parts; the released code's flags
-    leave circles, and the coarsest resolutions get two parts each. The pair of views is of one
-    image (the code's `--static`); frames of one video, with which the paper's number on
-    Human3.6M was made, are not available to a system that sees single images.
+    The squared error counts near the parts only. Views are black beyond the image. Where paper
+    and code differ: "paper" draws parts with their covariances and gives every resolution all
+    parts; the released code's flags leave circles, and the coarsest resolutions get two parts
+    each. The pair of views is of one image (the code's `--static`); frames of one video, with
+    which the paper's number on Human3.6M was made, are not available to a system that sees single
+    images.
 
     Args:
         task: the task (wired by the runner).
@@ -91,7 +92,7 @@ class Lorenz(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "2"
+    version = "3"
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class Lorenz(LandmarkSystem):
         count, device = len(images), images.device
         twice = images.repeat(2, 1, 1, 1)
         warp = scattered_spline(2 * count, CONTROL, CONTROL_JITTER, WARP, device)
-        views = warp_images(twice, warp, self.task.border)
+        views = warp_images(twice, warp, 0.0)
         looks = torch.stack([JITTER(views, 2), JITTER(views, 2)])
         second = (torch.arange(2 * count, device=device) >= count)[:, None, None, None]
         seen = torch.where(second, looks[1], looks[0])

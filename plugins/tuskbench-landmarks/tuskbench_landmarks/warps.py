@@ -8,15 +8,15 @@ warps on every device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tuskbench.contracts import WarpSettings
-from tuskbench.ops.warp import apply_warp, thin_plate_spline
+from tuskbench.ops.warp import Border, Points, random_control_points, thin_plate_spline
 from tuskbench_landmarks.coordinates import mesh
 
 Warp = Callable[[Tensor], Tensor]
@@ -93,13 +93,9 @@ def weighted_spline(
 
 
 def scattered_spline(
-    batch: int,
-    control: Sequence[tuple[float, float]],
-    jitter: float,
-    settings: WarpSettings,
-    device: torch.device,
+    batch: int, control: Points, jitter: float, settings: WarpSettings, device: torch.device
 ) -> Warp:
-    """Draw splines through jittered control points that are displaced, scaled, turned and moved.
+    """Draw splines through jittered control points that are displaced, scaled and turned.
 
     The splines of Lorenz et al. 2019: those of `tuskbench.ops.warp`, which were made after them,
     without points that hold the border.
@@ -107,23 +103,11 @@ def scattered_spline(
     Args:
         batch: number of images.
         control: P control points (x, y) in half sides.
-        jitter: half width of the control points' own displacement, in half sides.
-        settings: ranges; the scale's half width is absolute.
+        jitter: half width of the noise on where they start, in half sides.
+        settings: ranges; the scale's half width is absolute, as in TUSK.
         device: where the warp is computed.
     """
-
-    def uniform(*shape: int) -> Tensor:
-        return 2 * torch.rand(*shape) - 1
-
-    start = torch.tensor(control) + jitter * uniform(batch, len(control), 2)
-    moved = start + settings.displacement * uniform(batch, len(control), 2)
-    centre, half_width = settings.scale
-    moved = moved * (centre + half_width * uniform(batch, 1, 2))
-    angle = settings.rotation * uniform(batch)
-    cosine, sine = torch.cos(angle), torch.sin(angle)
-    turn = torch.stack([cosine, -sine, sine, cosine], -1).view(batch, 2, 2)
-    moved = moved @ turn.transpose(1, 2) + settings.offset * uniform(batch, 1, 2)
-    start, moved = start.to(device), moved.to(device)
+    start, moved = random_control_points(batch, settings, control, jitter, fixed=()).to(device)
     return lambda places: thin_plate_spline(start, moved, places.expand(batch, -1, -1))
 
 
@@ -148,7 +132,15 @@ def warp_grid(warp: Warp, size: tuple[int, int], device: torch.device) -> Tensor
     return move_points(mesh(size, device)[None], warp).view(-1, *size, 2)
 
 
-def warp_images(images: Tensor, warp: Warp, border: Literal["reflect"] | float) -> Tensor:
+def apply_warp(maps: Tensor, grid: Tensor, border: Border) -> Tensor:
+    """Warp maps [B, C, H, W] by a grid; outside lies their mirror image or a constant."""
+    mode, level = ("reflection", 0.0) if border == "reflect" else ("zeros", float(border))
+    grid = grid.to(maps.dtype)
+    warped = F.grid_sample(maps - level if level else maps, grid, "bilinear", mode, True)
+    return warped + level if level else warped
+
+
+def warp_images(images: Tensor, warp: Warp, border: Border) -> Tensor:
     """Warp images [B, C, H, W]; outside lies their mirror image or a grey level."""
     size = (images.shape[-2], images.shape[-1])
     return apply_warp(images, warp_grid(warp, size, images.device), border)
