@@ -23,6 +23,12 @@ def test_a_ramp_is_sampled_at_the_pixels_centres() -> None:
     torch.testing.assert_close(patch[2], torch.tensor([8.25, 10.25, 12.25, 14.25, 16.25]))
 
 
+def test_the_outermost_pixels_may_lie_on_the_squares_edges() -> None:
+    ramp = torch.arange(30.0).expand(1, 1, 30, 30)
+    patch = sample_patches(ramp, torch.tensor([[[12.0, 15.0]]]), 10.0, 5, edges=True)[0, 0, 0]
+    torch.testing.assert_close(patch[2], torch.tensor([7.0, 9.5, 12.0, 14.5, 17.0]))
+
+
 def test_outside_is_black() -> None:
     patch = sample_patches(torch.ones(1, 3, 8, 8), torch.tensor([[[-20.0, 4.0]]]), 4.0, 4)
     assert patch.abs().max() == 0

@@ -27,6 +27,8 @@ class PerceptualLoss(nn.Module):
     """
 
     version = "1"
+    layers = 4
+    """How many layers of features there are."""
 
     def __init__(
         self, *, weights: Literal["auto", "imagenet", "random"] = "auto", size: int = 224
@@ -49,18 +51,20 @@ class PerceptualLoss(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare [B, 3, H, W] with [B, 3, H, W], both in [0, 1]; return a scalar."""
         with torch.no_grad():
-            truth = self.network(self._prepare(target))
+            truth = self.features(target)
         losses = [
             F.l1_loss(ours, theirs)
-            for ours, theirs in zip(self.network(self._prepare(prediction)), truth, strict=True)
+            for ours, theirs in zip(self.features(prediction), truth, strict=True)
         ]
         return torch.stack(losses).sum()
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return the features of images [B, 3, H, W], one [B, C, h, w] a layer, fine to coarse."""
         normalised: Tensor = self.normalise(images)
-        if not self.size:
-            return normalised
-        return F.interpolate(normalised, (self.size, self.size), mode="bilinear")
+        if self.size:
+            normalised = F.interpolate(normalised, (self.size, self.size), mode="bilinear")
+        found: list[Tensor] = self.network(normalised)
+        return found
 
 
 def _vgg16(*, pretrained: bool) -> nn.Module:

@@ -12,6 +12,7 @@ from tuskbench_landmarks.jakab import smooth_border
 from tuskbench_landmarks.keypoint_generator import Generator
 from tuskbench_landmarks.lorenz import resolutions
 from tuskbench_landmarks.thewlis import Tower
+from tuskbench_landmarks.zhang import JITTER as ZHANG_JITTER
 from tuskbench_landmarks.zhang import concentration_loss, pad_with_mean_edge, separation_loss
 from tuskbench_landmarks.zhang_networks import GroupLinear, detector
 
@@ -128,8 +129,45 @@ def test_group_linear_is_a_layer_a_part() -> None:
 def test_the_border_counts_for_nothing() -> None:
     mask = smooth_border((128, 128))[0, 0]
     assert mask[:10].max() == 0
-    assert mask[64, 64] > 0.99
+    assert mask[64, 64] == 1
     assert torch.equal(mask, mask.flip(0))
+    assert torch.equal(mask, mask.flip(1))
+    # From 0.5 + 0.5 tanh(-2.5) to 0.5 + 0.5 tanh(2.5) over 20 pixels.
+    ramp = [0.5 + 0.5 * math.tanh((-1 + 2 * step / 19) / 0.4) for step in range(20)]
+    torch.testing.assert_close(mask[10:30, 64], torch.tensor(ramp))
+    assert mask[30, 64] == 1
+    assert mask.mean().item() == pytest.approx(0.47, abs=0.01)
+
+
+def test_every_layer_is_masked_and_has_a_running_mean_of_its_own(monkeypatch) -> None:
+    perceptual = {"name": "perceptual", "weights": "random", "size": 0}
+    system = build("jakab", keypoints=3, width=4, reconstruction=perceptual).train()
+    system.configure(2)
+    drawn, target = torch.rand(2, 2, 3, 32, 32)
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[..., :16] = 1
+    terms = system._features(drawn, target, mask)
+    assert len(terms) == 4
+    # What is masked out of a layer's differences does not count, however features see it.
+    for layer, term in zip(range(4), terms, strict=True):
+        ours, theirs = (system.reconstruction.features(i)[layer] for i in (drawn, target))
+        side = ours.shape[-1]
+        squared = (ours - theirs).square()
+        half = squared[..., : side // 2].sum() / squared.numel()
+        assert term.item() == pytest.approx(half.item(), rel=1e-3)
+    losses = system.fit_step(toy_batch(toy_task()), 0)
+    # At the first batch every term is its own running mean: a thousand each.
+    assert losses["pixels"].item() == pytest.approx(1000, rel=1e-4)
+    assert losses["features"].item() == pytest.approx(4000, rel=1e-4)
+    assert len(set(system.running.tolist())) == 5
+
+
+def test_zhangs_slope_and_colour_changes_are_published() -> None:
+    leaky = [m for m in detector(3, 0.125).modules() if isinstance(m, nn.LeakyReLU)]
+    assert leaky
+    assert {m.negative_slope for m in leaky} == {0.2}
+    assert (ZHANG_JITTER.brightness, ZHANG_JITTER.contrast) == (32 / 255, 0.5)
+    assert (ZHANG_JITTER.saturation, ZHANG_JITTER.hue) == (0, 0)
 
 
 def test_landmarks_of_several_objects_keep_their_channel() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
@@ -37,20 +38,29 @@ KEPT = 0.99
 DECAY, DECAY_STEPS = 0.95, 1e5
 # Of 128 pixels, how many at the border count for nothing and over how many they come to count.
 EMPTY, RAMP = 10 / 128, 20 / 128
+SOFTNESS = 0.4
+"""Of the tanh along the ramp, whose ends are -1 and 1."""
 
 
 def smooth_border(size: tuple[int, int]) -> Tensor:
-    """Return a mask [1, 1, H, W] that is 0 at the border and rises to 1 as a tanh.
+    """Return a mask [1, 1, H, W] that is 0 at the border and rises to 1 as a tanh from -1 to 1.
 
     Args:
         size: (height, width); both margins are shares of it.
     """
     sides = []
     for length in size:
-        place = torch.arange(length) / length
-        inside = torch.minimum(place, place.flip(0)) - EMPTY
-        sides.append(torch.tanh(3 * inside / RAMP).clamp_min(0))
+        empty, steps = round(EMPTY * length), round(RAMP * length)
+        ramp = 0.5 + 0.5 * torch.tanh(torch.linspace(-1, 1, steps) / SOFTNESS)
+        half = torch.cat([torch.zeros(empty), ramp, torch.ones(length)])
+        sides.append(torch.minimum(half[:length], half[:length].flip(0)))
     return (sides[0][:, None] * sides[1])[None, None]
+
+
+def masked_mean(error: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of errors [B, C, h, w] times a mask [B, 1, H, W], scaled to their size."""
+    mask = F.interpolate(mask, error.shape[-2:], mode="bilinear")
+    return (mask * error).mean()
 
 
 class Jakab(LandmarkSystem):
@@ -59,13 +69,14 @@ class Jakab(LandmarkSystem):
     A source is a random warp of the target. Features of the source carry appearance, landmarks
     of the target alone carry geometry, through a bottleneck of K isotropic bells; the renderer
     joins them at the coarsest resolution. Landmarks are read by a separable soft-argmax.
-    Both loss terms, on pixels and the reconstruction component, are divided by their running
-    means, within a border that is masked because the warps leave it empty.
+    The squared differences of the pixels and of every layer of features are divided by a running
+    mean each, within a border that is masked because the warps leave it empty and black.
 
     Where this differs from the official code: features are those of the `perceptual` component
-    (an ImageNet VGG16, L1, its layers weighted alike) in place of a self-supervised VGG16's
-    squared differences, each layer with a running mean of its own; `mse` leaves the pixels
-    alone. The scale's deviation is of its logarithm. The learning rate falls by 5 % each 1e5
+    (four layers of an ImageNet VGG16 on colours) in place of five of a self-supervised VGG16 on
+    grey; another component's loss, of masked images, counts as one layer; `mse` leaves the pixels
+    alone. Running means start at the first batch's values, because the code's belong to its own
+    features. The scale's deviation is of its logarithm. The learning rate falls by 5 % each 1e5
     steps only if training is that long.
 
     Args:
@@ -80,6 +91,7 @@ class Jakab(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
+    version = "2"
     running: Tensor
     border: Tensor
 
@@ -105,10 +117,10 @@ class Jakab(LandmarkSystem):
         self.landmarks = nn.Conv2d(channels, self.keypoints, 1)
         self.renderer = Renderer(channels + self.keypoints, width, levels)
         self.reconstruction = registry.build("reconstruction", reconstruction)
-        self.perceptual = reconstruction["name"] != "mse"
+        layers = getattr(self.reconstruction, "layers", int(reconstruction["name"] != "mse"))
         self.bell_width, self.deformation = bell_width, deformation
         self.weight_decay = weight_decay
-        self.register_buffer("running", torch.zeros(2))
+        self.register_buffer("running", torch.zeros(1 + layers))
         self.register_buffer("border", smooth_border(task.image_size))
 
     def parameter_groups(self) -> list[dict[str, object]]:
@@ -129,20 +141,37 @@ class Jakab(LandmarkSystem):
 
     def losses(self, images: Tensor, progress: float) -> dict[str, Tensor]:
         """Return the normalised losses between targets and what is redrawn from their sources."""
-        count, device, border = len(images), images.device, self.task.border
+        count, device = len(images), images.device
         target_warp, source_warp = (
             self._warp(count, similarity, spline, device)
             for similarity, spline in ((TARGET, TARGET_SPLINE), (SOURCE, SOURCE_SPLINE))
         )
         grid = warp_grid(target_warp, self.task.image_size, device)
-        target = apply_warp(images, grid, border)
-        source = warp_images(target, source_warp, border)
+        target = apply_warp(images, grid, 0.0)
+        source = warp_images(target, source_warp, 0.0)
         mask = apply_warp(self.border.expand(count, -1, -1, -1), grid, 0.0)
         drawn = self.render(source, self.locate(target).xy)
-        terms = [(mask * (drawn - target).square()).mean()]
-        if self.perceptual:
-            terms.append(self.reconstruction(mask * drawn, mask * target))
-        return dict(zip(("pixels", "features"), self._balance(terms), strict=False))
+        terms = [masked_mean((drawn - target).square(), mask), *self._features(drawn, target, mask)]
+        pixels, *features = self._balance(terms)
+        return (
+            {"pixels": pixels, "features": torch.stack(features).sum()}
+            if features
+            else {"pixels": pixels}
+        )
+
+    def _features(self, drawn: Tensor, target: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return one masked loss a layer of features, or that of another component, if any."""
+        if len(self.running) == 1:
+            return []
+        if not hasattr(self.reconstruction, "features"):
+            return [self.reconstruction(mask * drawn, mask * target)]
+        with torch.no_grad():
+            wanted = self.reconstruction.features(target)
+        found = self.reconstruction.features(drawn)
+        return [
+            masked_mean((ours.float() - theirs.float()).square(), mask)
+            for ours, theirs in zip(found, wanted, strict=True)
+        ]
 
     def _warp(
         self, count: int, similarity: Similarity, spline: tuple[float, float], device: torch.device
@@ -155,7 +184,7 @@ class Jakab(LandmarkSystem):
     def _balance(self, terms: list[Tensor]) -> list[Tensor]:
         """Divide each loss by its running mean, so that each is about `LOSS_SCALE`."""
         values = torch.stack([term.detach().float() for term in terms])
-        running = self.running[: len(terms)]
+        running = self.running
         kept = torch.where(running > 0, KEPT, 0.0)
         running.copy_(kept * running + (1 - kept) * values)
         tiny = torch.finfo(running.dtype).tiny

@@ -127,7 +127,7 @@ class Thewlis(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "2"
+    version = "3"
     betas = (0.5, 0.999)
 
     def __init__(

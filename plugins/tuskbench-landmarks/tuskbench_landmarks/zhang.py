@@ -24,12 +24,12 @@ from tuskbench_landmarks.warps import (
     move_points,
     warp_images,
 )
-from tuskbench_landmarks.zhang_networks import GroupLinear, describer, detector, renderer
+from tuskbench_landmarks.zhang_networks import SLOPE, GroupLinear, describer, detector, renderer
 
 CONTROL_POINTS, DEFORMATION = 7, 0.1
 # 10 degrees; a factor of 1.25; 0.15 image sides.
 SIMILARITY = Similarity(rotation=math.radians(10), scale=math.log(1.25), translation=0.3)
-JITTER = ColourJitter(contrast=0.3, brightness=0.1, saturation=0.3, hue=0.05)
+JITTER = ColourJitter(contrast=0.5, brightness=32 / 255, saturation=0.0, hue=0.0)
 DRAWN_DEVIATION = 0.25  # 1/8 of the image side
 DRAWN_LEVELS = tuple(DRAWN_DEVIATION * math.sqrt(2) ** level for level in range(5))
 PUBLISHED_STEPS = 224_500
@@ -100,7 +100,8 @@ class Zhang(LandmarkSystem):
     equivariance in half sides of the padded image. Drawn Gaussians are probability masses as in
     the paper; the code divides them by their variance and their area once more. The optical-flow
     term, with which the paper's number on Human3.6M was made, is out of scope: it needs video,
-    and its code for flow was never released. Ranges of the colour jitter are chosen here.
+    and its code for flow was never released. Brightness and contrast change by the code's ranges,
+    drawn for each image, not once a batch.
 
     Args:
         task: the task (wired by the runner).
@@ -119,7 +120,7 @@ class Zhang(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "2"
+    version = "3"
 
     def __init__(
         self,
@@ -208,7 +209,7 @@ class Zhang(LandmarkSystem):
         here = gaussian_mass(found.xy, size, found.deviation)
         everywhere = torch.ones_like(here[:, :1])
         features = pool(self.describer(padded), torch.cat([here, everywhere], 1))
-        features = F.leaky_relu(self.expand(self.compress(features)), 0.01)
+        features = F.leaky_relu(self.expand(self.compress(features)), SLOPE)
         size = (images.shape[-2], images.shape[-1])
         drawn = []
         for deviation in DRAWN_LEVELS:

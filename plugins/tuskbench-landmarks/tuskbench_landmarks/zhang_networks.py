@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from tuskbench_landmarks.layers import ConvolutionNormReLU
 
-SLOPE = 0.01
-"""Of the leaky ReLUs below 0."""
+SLOPE = 0.2
+"""Of the leaky ReLUs below 0, as in lmdis-rep."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tuskbench_mist.heatmap import point_map
 from tuskbench_mist.lifting import lift
 from tuskbench_mist.losses import class_shares, histogram_loss
 from tuskbench_mist.single_map import peaks_only
@@ -27,15 +28,19 @@ def square(x: int, y: int) -> torch.Tensor:
 def test_lifting_follows_a_known_gradient() -> None:
     goal = torch.tensor([[[20.0, 5.0]]])
     moved = lift(
-        torch.tensor([[[10.0, 9.0]]]), lambda xy: (xy - goal).square().sum((1, 2)), SIZE, 1, 0.25
+        torch.tensor([[[10.0, 9.0]]]), lambda xy: (xy - goal).square().sum((1, 2)), 1, 0.25
     )
     torch.testing.assert_close(moved, torch.tensor([[[15.0, 7.0]]]))
     assert not moved.requires_grad
 
 
-def test_positions_stay_in_the_image() -> None:
-    moved = lift(torch.tensor([[[10.0, 9.0]]]), lambda xy: xy.sum((1, 2)), SIZE, 3, 100.0)
-    assert torch.equal(moved, torch.zeros(1, 1, 2))
+def test_positions_may_leave_the_image() -> None:
+    moved = lift(torch.tensor([[[10.0, 9.0]]]), lambda xy: xy.sum((1, 2)), 3, 100.0)
+    assert torch.equal(moved, torch.tensor([[[-290.0, -291.0]]]))
+    # The detector is still asked for the nearest pixel.
+    assert point_map(moved, SIZE)[0, 0, 0] == 1
+    halves = torch.tensor([[[2.5, 3.5]]])
+    assert point_map(halves, SIZE)[0, 4, 3] == 1
 
 
 def test_lifting_moves_boxes_towards_a_digit() -> None:
@@ -49,15 +54,25 @@ def test_lifting_moves_boxes_towards_a_digit() -> None:
         return histogram_loss(logits.softmax(-1), shares)
 
     start = torch.tensor([[[20.0, 18.0]]])
-    moved = lift(start, loss, SIZE, 20, 20.0)
+    moved = lift(start, loss, 20, 20.0)
     goal = torch.tensor([16.0, 14.0])
     before, after = ((xy - goal).norm().item() for xy in (start, moved))
     assert after < 0.35 * before
 
 
+def test_patches_reach_from_edge_to_edge_of_their_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    system: Any = registry.build("system", {"name": "mist", "keypoints": 1, "patch": 8}, toy_task())
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(system.classifier, "forward", seen.append)
+    ramp = torch.arange(32.0).expand(1, 3, 32, 32)
+    system.classify(ramp, torch.tensor([[[15.0, 16.0]]]))
+    expected = 15 + system.side * torch.linspace(-0.5, 0.5, 8)
+    torch.testing.assert_close(seen[0][0, 0, 0, 3], expected)
+
+
 def test_lifting_leaves_weights_without_gradient() -> None:
     weight = torch.ones(2, requires_grad=True)
-    lift(torch.rand(1, 3, 2) * 30, lambda xy: (xy * weight).sum((1, 2)), SIZE, 1, 1.0)
+    lift(torch.rand(1, 3, 2) * 30, lambda xy: (xy * weight).sum((1, 2)), 1, 1.0)
     assert weight.grad is None
 
 

@@ -41,8 +41,8 @@ def point_map(xy: Tensor, size: tuple[int, int], present: Tensor | None = None) 
         present: [B, K] bool, which positions count; None for all.
     """
     height, width = size
-    x = xy[..., 0].round().long().clamp(0, width - 1)
-    y = xy[..., 1].round().long().clamp(0, height - 1)
+    x, y = (xy + 0.5).floor().long().unbind(-1)
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
     value = torch.ones_like(xy[..., 0]) if present is None else present.to(xy.dtype)
     maps = xy.new_zeros(len(xy), height * width)
     return maps.scatter_reduce_(1, y * width + x, value, "amax").view(-1, height, width)

@@ -71,7 +71,7 @@ class Mist(SingleMapSystem):
             heatmap = self.heatmap(images)
         with torch.no_grad():
             peaks, _ = self.peaks(heatmap)
-        lifted = lift(peaks, task_loss, size, self.lift_steps, self.lift_rate)
+        lifted = lift(peaks, task_loss, self.lift_steps, self.lift_rate)
         task = task_loss(lifted)
         self.update(task.mean(), "classifier")
         weight = torch.exp(-self.certainty * task.detach())

@@ -21,6 +21,9 @@ from tuskbench_mist.detector import Detector
 class PatchSystem(nn.Module, ABC):
     """Detect K positions, cut a patch around each, classify the patches.
 
+    Patches reach from edge to edge of their box, as in MIST's code, and are black outside the
+    image.
+
     Args:
         task: the task (wired by the runner).
         maps: score maps of the detector (given by the subclass); None for one a keypoint.
@@ -35,7 +38,7 @@ class PatchSystem(nn.Module, ABC):
         schedule: learning rates over time: "constant", or "cosine" down to zero.
     """
 
-    version = "3"
+    version = "4"
     provides = frozenset({"keypoints", "labels"})
     settings = "mnist_hard.toml"
 
@@ -99,7 +102,7 @@ class PatchSystem(nn.Module, ABC):
 
     def classify(self, images: Tensor, xy: Tensor) -> Tensor:
         """Return class logits [B, K, classes] of the patches of images at xy [B, K, 2]."""
-        patches = sample_patches(images, xy, self.side, self.patch)
+        patches = sample_patches(images, xy, self.side, self.patch, edges=True)
         logits: Tensor = self.classifier(patches)
         return logits
 

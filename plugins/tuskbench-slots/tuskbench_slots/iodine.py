@@ -38,7 +38,8 @@ class Iodine(SlotSystem):
     linearly from 0 to 1. Gradients are inputs, held constant, so that no second derivative is
     needed. Defaults are the official code's for CLEVR6: logistic pixels of scale 0.03 (the paper
     writes normal, 0.1), a prior of variance ln 2, Adam (0.95, 0.999) at 1e-3 for batches of 32,
-    falling tenfold. Predictions always use the same noise, so that they can be repeated.
+    falling tenfold. Predictions always use the same noise, so that they can be repeated, and
+    gradients of the scale that a training batch has.
 
     Args:
         task: the task (wired by the runner).
@@ -63,7 +64,9 @@ class Iodine(SlotSystem):
         shared: settings of `SlotSystem`.
     """
 
+    version = "2"
     coordinate_grid: Tensor
+    batch: Tensor
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class Iodine(SlotSystem):
         )
         grid = linear_grid(size) if coordinates == "linear" else cosine_grid(size, COSINES)
         self.register_buffer("coordinate_grid", grid, persistent=False)
+        self.register_buffer("batch", torch.ones(()))
         self.inputs = RefinementInputs(2 * latents)
         self.refine = RefinementNetwork(
             RefinementInputs.CHANNELS + len(grid),
@@ -143,7 +147,7 @@ class Iodine(SlotSystem):
             explanation = self.explanation(images, parameters, noise[:, step])
             found.append(explanation)
             if step < self.iterations:
-                gradients = explanation.gradients(keep_graph=self.training)
+                gradients = explanation.gradients(self.batch, keep_graph=self.training)
                 with torch.set_grad_enabled(self.training):
                     seen = self.inputs(images, self.coordinate_grid, explanation, gradients)
                     update, state = self.refine(*seen, state)
@@ -170,6 +174,7 @@ class Iodine(SlotSystem):
 
     def losses(self, images: Tensor) -> dict[str, Tensor]:
         """Return error and divergence per image, summed over iterations by rising weights."""
+        self.batch.fill_(len(images))
         found = self.refinements(images)
         weights = torch.linspace(0, 1, len(found), device=images.device)[:, None]
         error = torch.stack([explanation.error for explanation in found])

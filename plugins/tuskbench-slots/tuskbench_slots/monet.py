@@ -50,6 +50,8 @@ class Monet(SlotSystem):
             at full resolution, as published.
         background_scale: standard deviation of the first part's pixels.
         foreground_scale: standard deviation of the others' pixels.
+        likelihood: "pixel": a pixel's three colours come from one part; "channel": every colour
+            of a pixel is a mixture of its own, as in GENESIS's code (Engelcke et al. 2020).
         beta: weight of the latents' divergence.
         gamma: weight of the masks' divergence.
         optimizer: RMSProp as published, or Adam as in re-implementations.
@@ -71,6 +73,7 @@ class Monet(SlotSystem):
         decoder_upsamplings: Annotated[int, Ge(0)] = 0,
         background_scale: Annotated[float, Gt(0)] = 0.09,
         foreground_scale: Annotated[float, Gt(0)] = 0.11,
+        likelihood: Literal["pixel", "channel"] = "pixel",
         beta: Annotated[float, Ge(0)] = 0.5,
         gamma: Annotated[float, Ge(0)] = 0.5,
         optimizer: Literal["rmsprop", "adam"] = "rmsprop",
@@ -86,6 +89,7 @@ class Monet(SlotSystem):
         )
         self.latents = latents
         self.scales = (background_scale, foreground_scale)
+        self.likelihood = likelihood
         self.beta, self.gamma = beta, gamma
         self.optimizer_name = optimizer
 
@@ -110,15 +114,17 @@ class Monet(SlotSystem):
         mean, log_scale = self.component.encode(images, log_masks)
         drawn = mean + log_scale.exp() * self.noise(*mean.shape)
         colours, logits = self.component.decode(drawn)
-        log_prob = normal_log_prob(images[:, None], colours, self._pixel_scales(colours)).sum(2)
-        likelihood = mixture_log_prob(log_masks, log_prob)
+        log_prob = normal_log_prob(images[:, None], colours, self._pixel_scales(colours))
+        if self.likelihood == "pixel":
+            log_prob = log_prob.sum(2, keepdim=True)
+        likelihood = mixture_log_prob(log_masks[:, :, None], log_prob)
         latent = normal_divergence(mean, (2 * log_scale).exp())
         masks = categorical_divergence(
             log_masks.clamp_min(math.log(SMALLEST)),
             logits.log_softmax(1).clamp_min(math.log(SMALLEST)),
         )
         return {
-            "reconstruction": -likelihood.sum((1, 2)).mean(),
+            "reconstruction": -likelihood.sum((1, 2, 3)).mean(),
             "latents": self.beta * latent.sum((1, 2)).mean(),
             "masks": self.gamma * masks.sum((1, 2)).mean(),
         }

@@ -34,15 +34,17 @@ class Explanation:
     error: Tensor
     divergence: Tensor
 
-    def gradients(self, keep_graph: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def gradients(self, batch: Tensor, *, keep_graph: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of the loss in parameters, colours and logits, as constants.
 
-        The loss is summed over the images, so that none depends on the others.
+        The loss is the mean over a training batch, so that the gradients of an image do not
+        depend on how many others there are at test time.
 
         Args:
+            batch: [] images in a training batch.
             keep_graph: whether the explanation will be differentiated again.
         """
-        loss = (self.error + self.divergence).sum()
+        loss = (self.error + self.divergence).sum() / batch
         inputs = (self.parameters, self.colours, self.logits)
         found = torch.autograd.grad(loss, inputs, retain_graph=keep_graph)
         return found[0].detach(), found[1].detach(), found[2].detach()
