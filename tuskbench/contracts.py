@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Faithful = Literal["paper", "code"]
 """Which side of a documented difference between paper and official code is followed."""
 
+EvaluateOn = Literal["test", "validation"]
+"""The split that a task scores."""
+
 # A nested component in a system's signature: a table with `name` and the component's settings.
 EncoderChoice = Mapping[str, Any]
 HeadChoice = Mapping[str, Any]
@@ -207,6 +210,8 @@ class Task(ABC):
 
     Attributes:
         faithful_to: the side taken where paper and code differ, if there is such a setting.
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation",
+            which is then no part of the split `train`; if there is such a setting.
     """
 
     name: ClassVar[str]
@@ -214,6 +219,7 @@ class Task(ABC):
     needs: ClassVar[frozenset[str]]
     metrics: ClassVar[Mapping[str, MetricInfo]]
     faithful_to: Faithful = "paper"
+    evaluate_on: EvaluateOn = "test"
 
     @abstractmethod
     def info(self) -> TaskInfo:
@@ -226,7 +232,12 @@ class Task(ABC):
 
     def departures(self) -> list[str]:
         """Return the settings in force that change what the protocol's numbers mean."""
-        return [] if self.faithful_to == "paper" else [self.faithful_to]
+        side = [] if self.faithful_to == "paper" else [self.faithful_to]
+        return side if self.evaluate_on == "test" else [*side, "scored on validation"]
+
+    def holds_out(self, split: str) -> bool:
+        """Say whether validation data is cut for a split: to be it, or to be left out of it."""
+        return split == "validation" or (split == "train" and self.evaluate_on == "validation")
 
     def usual(self, setting: str) -> Any:
         """Return the constructor's default of a setting."""
@@ -246,7 +257,10 @@ class Task(ABC):
 
     @abstractmethod
     def split(self, name: str) -> Split:
-        """Return the split `train` or `test`, or another that the task's `evaluate` asks for."""
+        """Return the split `train` or `test`, or another that the task's `evaluate` asks for.
+
+        Tasks that can score it also have `validation`, which is cut from training data.
+        """
 
     @abstractmethod
     def evaluate(self, predict: Predict) -> Metrics:

@@ -19,6 +19,8 @@ Source = Literal["auto", "mnist", "mist", "digits", "idx"]
 
 # Every fifth of scikit-learn's digits is kept for test, so that all its writers are in both.
 TEST_EVERY = 5
+# Every so many training digits, one is kept for validation where settings are chosen on it.
+HELD_OUT_EVERY = 5
 # Border given to the 8x8 digits, whose ink fills them; MNIST's fills 20 of 28 pixels.
 DIGITS_BORDER = 2
 
@@ -68,17 +70,29 @@ class DigitSource:
         name = "mnist" if self.key == "mnist" else str(self.folder)
         return [file for split in idx.FILES for file in idx.locate(self.folder, name, split)]
 
-    def digits(self, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def digits(
+        self, split: str, *, hold_out: bool = False
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the tiles [N, s, s] and classes [N] of a split; splits share no digit.
+
+        Args:
+            split: `train`, `test` or `validation`.
+            hold_out: leave every fifth training digit to `validation`.
 
         Raises:
             DataMissingError: if a file is not there.
             DataFormatError: if a file is damaged.
         """
+        which = "train" if hold_out else split
         if self.key == "digits":
-            return _scikit_digits(split)
-        assert self.folder is not None
-        return idx.read_digits(self.folder, self.key, split)
+            tiles, classes = _scikit_digits(which)
+        else:
+            assert self.folder is not None
+            tiles, classes = idx.read_digits(self.folder, self.key, which)
+        if not hold_out:
+            return tiles, classes
+        chosen = (np.arange(len(tiles)) % HELD_OUT_EVERY == 0) == (split == "validation")
+        return tiles[chosen], classes[chosen]
 
 
 def resolve(source: Source, path: str) -> DigitSource:

@@ -51,7 +51,7 @@ def preflight(cells: Iterable[Cell], executor: Executor) -> None:
 def _prepare(task: Task) -> None:
     """Read or generate the data; what is generated is kept on disk for all workers."""
     try:
-        for split in ("train", "test"):
+        for split in ("train", task.evaluate_on):
             task.split(split)
     except TuskbenchError:
         raise

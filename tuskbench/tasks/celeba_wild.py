@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from tuskbench.contracts import (
+    EvaluateOn,
     Faithful,
     MetricInfo,
     Metrics,
@@ -73,6 +74,9 @@ class CelebAWild(LandmarkTask):
             prototype by x and solves the regressor in closed form; "code" trains on the
             official training partition, sorts by y and trains the regressor by Adam.
         ridge: penalty on the regressor's squared weights, beside its mean squared error.
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation":
+            the last tenth of the labelled images, on which the regressor is then not fitted,
+            or generated images of their own.
         reach: largest distance from a landmark to a keypoint that covers it, as a share of the
             side of a square with the area of the face's box.
     """
@@ -110,11 +114,14 @@ class CelebAWild(LandmarkTask):
         smallest_face: Annotated[float, Gt(0), Le(0.5)] = 0.3,
         faithful_to: Faithful = "paper",
         ridge: Annotated[float, Ge(0)] = 1e-6,
+        evaluate_on: EvaluateOn = "test",
         reach: Annotated[float, Gt(0)] = 0.25,
     ) -> None:
         self.source, self.canvas = source, canvas
         self.images = {"train": train_images, "labelled": labelled_images, "test": test_images}
         self.images |= {several(faces): several_images for faces in FACES}
+        self.images["validation"] = test_images
+        self.evaluate_on = evaluate_on
         self.several_images, self.smallest_face = several_images, smallest_face
         self.faithful_to, self.ridge, self.reach = faithful_to, ridge, reach
 
@@ -148,7 +155,9 @@ class CelebAWild(LandmarkTask):
         return digest(f"{self._resolved.fingerprint()} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
-        """Return RGB images [N, 3, S, S] of `train`, `labelled`, `test` or `several-2` to `-4`.
+        """Return RGB images [N, 3, S, S] of a split.
+
+        Splits are `train`, `labelled`, `test`, `validation` and `several-2` to `several-4`.
 
         The targets, in pixels, are `landmarks` [N, 5, 2] and `boxes` [N, 4]: left, top, width,
         height; with several faces [N, F, 5, 2] and [N, F, 4]. AutoLink's file has no boxes, and
@@ -167,10 +176,27 @@ class CelebAWild(LandmarkTask):
     def _cache_key(self, split: str) -> str:
         whole = self.faithful_to == "paper"
         settings = [self.canvas, self.images[split], self.smallest_face, whole]
+        if self.source_key() != "generated" and self.holds_out(split):
+            settings.append("held out")
+        if split.startswith("several") and self.evaluate_on == "validation":
+            settings.append("validation")
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
+
+    def holds_out(self, split: str) -> bool:
+        """Say whether validation data is cut for a split, which is done from labelled images."""
+        return split == "validation" or (split == "labelled" and self.evaluate_on == "validation")
 
     def _read(self, split: str) -> Arrays:
         """Read a split's images and targets from the source's files."""
+        if not self.holds_out(split):
+            return self._read_whole(split)
+        from tuskbench.data.validation import keep
+
+        whole = self._read_whole("labelled")
+        index = keep(np.arange(len(whole["images"])), split)[: self.images[split]]
+        return {name: array[index] for name, array in whole.items()}
+
+    def _read_whole(self, split: str) -> Arrays:
         count, source = self.images[split], self._resolved
         assert source.path is not None
         if source.key == "autolink":
@@ -196,6 +222,8 @@ class CelebAWild(LandmarkTask):
 
         faces = {several(number): number for number in FACES}.get(split, 1)
         share, stream = (self.smallest_face, LARGEST_FACE), f"{self.name}/{split}"
+        if faces > 1 and self.evaluate_on == "validation":
+            stream += "/validation"
         for index in chunks(self.images[split]):
             scenes = generate(self.canvas, faces, share, GENERATOR_SEED, stream, index)
             images, landmarks, boxes = (
@@ -210,8 +238,8 @@ class CelebAWild(LandmarkTask):
         from tuskbench.metrics.landmarks import Regression, score
 
         rules = Regression.of(self.faithful_to, ridge=self.ridge, epochs=EPOCHS)
-        test = self.split("test")
-        found = list(predict("test"))
+        test = self.split(self.evaluate_on)
+        found = list(predict(self.evaluate_on))
         metrics = score(rules, EYES, (self.split("labelled"), predict("labelled")), (test, found))
         metrics.figures["landmark_names"] = np.array(LANDMARKS)
         if self.several_images and self.source_key() == "generated":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
-from tuskbench.contracts import MetricInfo
+from tuskbench.contracts import EvaluateOn, MetricInfo
 from tuskbench.data.scene_sources import Source
 from tuskbench.tasks.object_discovery import GENERATOR_SEED, Crop, ObjectDiscovery, metric_table
 
@@ -42,6 +42,9 @@ class Clevr6(ObjectDiscovery):
         test_images: number of test images, with up to six objects and with more alike.
         more_objects: fewest and most objects in the split `test-more`.
         shading: of generated images: "full", "lambert" (matt, without shadows) or "flat".
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation":
+            the last tenth of the original's training images, which training then does without,
+            or generated images of their own.
     """
 
     name = "clevr6"
@@ -66,11 +69,12 @@ class Clevr6(ObjectDiscovery):
         test_images: Annotated[int, Ge(1)] = 10_000,
         more_objects: tuple[int, int] = (7, 10),
         shading: Literal["flat", "lambert", "full"] = "full",
+        evaluate_on: EvaluateOn = "test",
     ) -> None:
         self.shading = shading
         self.canvas = canvas or FRAMINGS[crop][1]
         counts = {"train": (3, 6), "test": (3, 6), "test-more": more_objects}
-        self._settle(source, crop, train_images, test_images, counts)
+        self._settle(source, crop, train_images, test_images, counts, evaluate_on)
 
     def departures(self) -> list[str]:
         """Return which shading is simpler than the original's, and which objects are meant."""

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from tuskbench.contracts import (
+    EvaluateOn,
     Faithful,
     MetricInfo,
     Metrics,
@@ -62,6 +63,9 @@ class Human36M(LandmarkTask):
         faithful_to: "paper" fits the regressor in closed form, with keypoints sorted by x;
             "code" by two epochs of Adam, with keypoints sorted by y.
         ridge: penalty of the closed form.
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation":
+            the last tenth of the training images in their order, or generated images of the
+            last training subject, which training then does without.
     """
 
     name = "h36m"
@@ -96,9 +100,11 @@ class Human36M(LandmarkTask):
         left_right: Literal["tusk", "anatomical"] = "tusk",
         faithful_to: Faithful = "paper",
         ridge: Annotated[float, Ge(0)] = 1e-6,
+        evaluate_on: EvaluateOn = "test",
     ) -> None:
         self.source, self.canvas = source, canvas
-        self.images = {"train": train_images, "test": test_images}
+        self.images = {"train": train_images, "test": test_images, "validation": test_images}
+        self.evaluate_on = evaluate_on
         self.background, self.left_right = background, left_right
         self.faithful_to, self.ridge = faithful_to, ridge
         by_side: Subjects = "lmdis" if faithful_to == "paper" else "tusk"
@@ -138,7 +144,7 @@ class Human36M(LandmarkTask):
         return digest(f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
-        """Return `train` or `test`: images [N, 3, S, S] of one person each.
+        """Return `train`, `test` or `validation`: images [N, 3, S, S] of one person each.
 
         The targets are `landmarks` [N, 32, 2] in pixels, left and right under the rule of
         `left_right`, and `swapped` [N], where that rule exchanged them.
@@ -159,10 +165,21 @@ class Human36M(LandmarkTask):
 
     def _cache_key(self, split: str) -> str:
         settings = [self.canvas, self.images[split], self.subjects, self.background]
+        if self.holds_out(split):
+            settings.append("held out")
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
 
     def _read(self, split: str) -> Arrays:
         """Read a split's images and anatomical landmarks from the source's files."""
+        if not self.holds_out(split):
+            return self._read_whole(split)
+        from tuskbench.data.validation import keep
+
+        whole = self._read_whole("train")
+        index = keep(np.arange(len(whole["images"])), split)[: self.images[split]]
+        return {name: array[index] for name, array in whole.items()}
+
+    def _read_whole(self, split: str) -> Arrays:
         from tuskbench.data.readers.h36m import lmdis, official, tusk
 
         key, folder = self._resolved.key, self._resolved.folder
@@ -179,19 +196,25 @@ class Human36M(LandmarkTask):
     def _generated(self, split: str) -> Iterator[Arrays]:
         """Yield a split's generated images and landmarks, a chunk at a time."""
         from tuskbench.data.generators.people import Scene, generate
+        from tuskbench.data.validation import keep
 
         who = tuple(s for s in SUBJECTS if in_test(s, self.subjects) == (split == "test"))
+        if self.holds_out(split):
+            who = keep(who, split)
         scene = Scene(self.canvas, who, BACKGROUNDS[self.background])
         for index in chunks(self.images[split]):
             people = generate(scene, GENERATOR_SEED, f"{self.name}/{split}", index)
             yield {"images": people.images.numpy(), "landmarks": people.landmarks.numpy()}
 
     def evaluate(self, predict: Predict) -> Metrics:
-        """Fit the regressor on the training split and score it on the test split."""
+        """Fit the regressor on the training split and score it on another."""
         from tuskbench.metrics.landmarks import Regression, score
 
         rules = Regression.of(self.faithful_to, ridge=self.ridge, epochs=ADAM_EPOCHS)
-        labelled, test = ((self.split(n), list(_keypoints(predict(n)))) for n in ("train", "test"))
+        labelled, test = (
+            (self.split(name), list(_keypoints(predict(name))))
+            for name in ("train", self.evaluate_on)
+        )
         metrics = score(rules, None, labelled, test)
         own = score(rules, None, *((_anatomical(s), found) for s, found in (labelled, test)))
         metrics.values["anatomical_error"] = own.values["error"]

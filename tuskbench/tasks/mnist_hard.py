@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from tuskbench.contracts import (
+    EvaluateOn,
     Faithful,
     MetricInfo,
     Metrics,
@@ -68,7 +69,10 @@ class MnistHard(Task):
             learnt from classes are taken as they are.
         mapping: overrides that mapping; "reverse" maps classes to prototypes, "identity" takes
             labels for classes.
-        fit_mapping_on: split on which the mapping is chosen; "test" as paper and code do.
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation":
+            scenes of a fifth of the training digits, which training scenes then do without.
+        fit_mapping_on: split on which the mapping is chosen: "train", or "test" for the split
+            that is scored, as paper and code do.
         smallest_score: detections below it are dropped, for an unknown number of digits;
             "fitted" takes the one of the best F1 of precision and localisation on the split
             that the mapping is chosen on.
@@ -107,11 +111,13 @@ class MnistHard(Task):
         distance: Annotated[float, Gt(0)] = DISTANCE,
         faithful_to: Faithful = "paper",
         mapping: Literal["auto", "bipartite", "majority", "reverse", "identity"] = "auto",
+        evaluate_on: EvaluateOn = "test",
         fit_mapping_on: Literal["train", "test"] = "test",
         smallest_score: float | Literal["fitted"] = 0.0,
     ) -> None:
         self.source, self.path, self.requested_canvas = source, path, canvas
-        self.images = {"train": train_images, "test": test_images}
+        self.images = {"train": train_images, "test": test_images, "validation": test_images}
+        self.evaluate_on = evaluate_on
         self.fewest, self.most = fewest, most
         self.requested_tile, self.distance = tile, distance
         self.faithful_to, self.mapping = faithful_to, mapping
@@ -184,7 +190,7 @@ class MnistHard(Task):
         return digest(f"{self._resolved.fingerprint()} {GENERATOR} {GENERATOR_SEED}")
 
     def split(self, name: str) -> Split:
-        """Return `train` or `test`: grey images [N, 1, S, S] with their digits.
+        """Return `train`, `test` or `validation`: grey images [N, 1, S, S] with their digits.
 
         The targets are `labels` [N, G], -1 where there is no digit, and `boxes` [N, G, 3]:
         centre x, centre y, half side in pixels.
@@ -201,19 +207,27 @@ class MnistHard(Task):
 
     def _cache_key(self, split: str) -> str:
         layout = [self.canvas, self.images[split], self.fewest, self.most, self.tile, self.distance]
+        layout += ["held out"] if self.holds_out(split) else []
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *layout])
 
     def _arrays(self, split: str) -> dict[str, np.ndarray]:
         """Read or generate a split's images, labels and boxes."""
         from tuskbench.data.generators.digits import Layout, generate
         from tuskbench.data.readers.mist import read_scenes
+        from tuskbench.data.validation import keep
 
         count, source = self.images[split], self._resolved
         if source.key == "mist":
             assert source.folder is not None
-            images, labels, boxes = read_scenes(source.folder, split, self.canvas, count)
-            return {"images": images, "labels": labels, "boxes": boxes}
-        tiles, classes = source.digits(split)
+            held = self.holds_out(split)
+            which = "train" if held else split
+            images, labels, boxes = read_scenes(
+                source.folder, which, self.canvas, self.images["train"] if held else count
+            )
+            index = np.arange(len(images))
+            index = keep(index, split)[:count] if held else index
+            return {"images": images[index], "labels": labels[index], "boxes": boxes[index]}
+        tiles, classes = source.digits(split, hold_out=self.holds_out(split))
         layout = Layout(
             self.canvas, (self.fewest, self.most), tile=self.tile, distance=self.distance
         )
@@ -223,7 +237,7 @@ class MnistHard(Task):
         return {name: part.numpy() for name, part in parts.items()}
 
     def evaluate(self, predict: Predict) -> Metrics:
-        """Score detections and labels on the test split."""
+        """Score detections and labels on the test split, or on `validation`."""
         from tuskbench.metrics.multi_instance import Protocol, score
 
         protocol = Protocol(
@@ -234,11 +248,11 @@ class MnistHard(Task):
             smallest_score=None if self.smallest_score == "fitted" else self.smallest_score,
             classes=CLASSES,
         )
-        test = self.split("test")
+        test = self.split(self.evaluate_on)
         fitting = (
             (self.split("train"), predict("train")) if self.fit_mapping_on == "train" else None
         )
-        metrics = score(protocol, test, predict("test"), fitting)
+        metrics = score(protocol, test, predict(self.evaluate_on), fitting)
         metrics.values["pixel_kmeans"] = self._pixel_kmeans(test)
         return metrics
 
@@ -246,7 +260,7 @@ class MnistHard(Task):
         """Return that metric, which depends on the data alone, from the cache."""
         from tuskbench.metrics.pixel_kmeans import VERSION, pixel_kmeans
 
-        key = cache_key("pixel-kmeans", [self._cache_key("test"), VERSION])
+        key = cache_key("pixel-kmeans", [self._cache_key(self.evaluate_on), VERSION])
         box_side = BOX_SIDE * self.canvas
 
         def measure() -> Arrays:

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tuskbench.contracts import MetricInfo, Metrics, Predict, Split, Task, TaskInfo, WarpSettings
+from tuskbench.contracts import (
+    EvaluateOn,
+    MetricInfo,
+    Metrics,
+    Predict,
+    Split,
+    Task,
+    TaskInfo,
+    WarpSettings,
+)
 from tuskbench.data.cache import cache_key, cached_chunks, chunks
 from tuskbench.data.scene_sources import SceneSource, Source, resolve
 from tuskbench.digest import digest
@@ -83,10 +92,14 @@ class ObjectDiscovery(Task):
         train_images: int,
         test_images: int,
         counts: Mapping[str, tuple[int, int]],
+        evaluate_on: EvaluateOn,
     ) -> None:
         """Keep what the splits depend on; `counts` are the fewest and most objects of each."""
-        self.source, self.crop, self.counts = source, crop, counts
+        self.source, self.crop = source, crop
+        self.counts = {**counts, "validation": counts["train"]}
         self.images = {"train": train_images, "test": test_images, "test-more": test_images}
+        self.images["validation"] = test_images
+        self.evaluate_on = evaluate_on
         fewest, most = counts["test-more"]
         if not self.objects < fewest <= most <= self.most_possible:
             expected = f"two numbers from {self.objects + 1} to {self.most_possible} in order"
@@ -116,7 +129,7 @@ class ObjectDiscovery(Task):
 
     @abstractmethod
     def records(self, split: str, scenes: Scenes) -> NDArray[np.int64]:
-        """Return which of the original's scenes make a split."""
+        """Return which of the original's scenes make `train`, `test` or `test-more`."""
 
     @cached_property
     def _resolved(self) -> SceneSource:
@@ -144,7 +157,7 @@ class ObjectDiscovery(Task):
         return digest(content)
 
     def split(self, name: str) -> Split:
-        """Return `train`, `test` or `test-more`: images [N, 3, S, S] with their objects.
+        """Return `train`, `test`, `test-more` or `validation`: images [N, 3, S, S] and objects.
 
         The targets are `masks` [N, S, S] uint8, 0 for background and g for object g, and a
         tensor [N, G] int64 a property, -1 where there is no object or nothing of it to be seen.
@@ -169,7 +182,7 @@ class ObjectDiscovery(Task):
             stream = f"{self.name}/{split}"
             return partial(self.generate, self.counts[split], stream), self.images[split]
         scenes, framing = self._resolved.scenes(), self.framing()
-        records = self.records(split, scenes)[: self.images[split]]
+        records = self._records(split, scenes)
         if not len(records):
             file = self._resolved.file
             assert file is not None
@@ -177,8 +190,19 @@ class ObjectDiscovery(Task):
             raise DataFormatError(file, problem)
         return lambda index: framing.apply(scenes.take(records[index])), len(records)
 
+    def _records(self, split: str, scenes: Scenes) -> NDArray[np.int64]:
+        """Return the original's records of a split, validation cut from the end of training's."""
+        if not self.holds_out(split):
+            return self.records(split, scenes)[: self.images[split]]
+        from tuskbench.data.validation import keep
+
+        training = self.records("train", scenes)[: self.images["train"]]
+        return keep(training, split)[: self.images[split]] if len(training) > 1 else training[:0]
+
     def _cache_key(self, split: str) -> str:
         settings: list[object] = [self.crop, self.canvas, self.images[split], self.counts[split]]
+        if self.source_key() != "generated" and self.holds_out(split):
+            settings.append("held out")
         if self.source_key() == "generated":
             settings += self.generator_settings()
         return cache_key(
@@ -203,12 +227,17 @@ class ObjectDiscovery(Task):
             yield {"images": scenes.images, "masks": scenes.masks, **kept}
 
     def evaluate(self, predict: Predict) -> Metrics:
-        """Score masks, and prototypes where keypoints go with them."""
+        """Score masks, and prototypes where keypoints go with them.
+
+        `test-more` is test data, and is not scored on `validation`.
+        """
         from tuskbench.metrics.object_discovery import score
 
         more = None
-        if self.source_key() == "generated" or self.original_has_more:
+        has_more = self.source_key() == "generated" or self.original_has_more
+        if has_more and self.evaluate_on == "test":
             most = self.counts["test-more"][1]
             more = (self.split("test-more"), predict("test-more", objects=most))
         fitting = (self.split("train"), predict("train"))
-        return score(self.split("test"), predict("test"), self.properties, fitting, more)
+        scored = self.evaluate_on
+        return score(self.split(scored), predict(scored), self.properties, fitting, more)

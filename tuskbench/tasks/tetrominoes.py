@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge
 
-from tuskbench.contracts import Faithful, MetricInfo
+from tuskbench.contracts import EvaluateOn, Faithful, MetricInfo
 from tuskbench.data.scene_sources import Source
 from tuskbench.tasks.object_discovery import GENERATOR_SEED, Crop, ObjectDiscovery, metric_table
 
@@ -39,6 +39,9 @@ class Tetrominoes(ObjectDiscovery):
             original has none.
         faithful_to: which official records are the test set: the last of the first 80,000
             ("paper"), or those from 50,000 on ("code").
+        evaluate_on: the split that is scored: "test", or for choosing settings "validation":
+            the last tenth of the original's training images, which training then does without,
+            or generated images of their own.
     """
 
     name = "tetrominoes"
@@ -63,11 +66,12 @@ class Tetrominoes(ObjectDiscovery):
         test_images: Annotated[int, Ge(1)] = 10_000,
         more_objects: tuple[int, int] = (4, 6),
         faithful_to: Faithful = "paper",
+        evaluate_on: EvaluateOn = "test",
     ) -> None:
         self.faithful_to = faithful_to
         self.canvas = canvas or SIDES[crop]
         counts = {"train": (3, 3), "test": (3, 3), "test-more": more_objects}
-        self._settle(source, crop, train_images, test_images, counts)
+        self._settle(source, crop, train_images, test_images, counts, evaluate_on)
 
     def framing(self) -> Framing:
         """Return the scaling of the whole image."""
