@@ -61,7 +61,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except TuskbenchError as error:
-            click.echo(str(error), err=True)
+            from tuskbench.report.escape import terminal
+
+            click.echo(terminal(str(error)), err=True)
             ctx.exit(error.exit_code)
         except OSError as error:
             # Standard output may be a file on a full disk; a closed pipe is click's to handle.

@@ -11,6 +11,7 @@ import click
 
 from tuskbench.errors import suggestion
 from tuskbench.registry import KINDS
+from tuskbench.report.escape import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,4 +102,14 @@ def overrides_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def echo_json(content: Any) -> None:
     """Write JSON to stdout."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(content, indent=2, ensure_ascii=True))
+
+
+def tell(text: str) -> None:
+    """Write a line to stderr, without control characters."""
+    click.echo(terminal(text), err=True)
+
+
+def warn(text: str) -> None:
+    """Write a warning to stderr."""
+    tell(f"warning: {text}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuskbench.cli.options import echo_json, overrides_of, sweep_options
+from tuskbench.cli.options import echo_json, overrides_of, sweep_options, warn
+from tuskbench.report.escape import line
 
 if TYPE_CHECKING:
     from tuskbench.plan import Plan, PlannedCell
@@ -31,7 +32,7 @@ def plan_command(
     overrides = overrides_of(pairs)
     plan = make_plan(load(spec), budget=budget, out=out, seeds=seeds, overrides=overrides)
     for warning in plan.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     if as_json:
         echo_json(_content(plan))
     else:
@@ -71,7 +72,9 @@ def _text(plan: Plan) -> str:
 
     states = ("cached", "new", "stale", "failed", "skipped")
     counts = ", ".join(f"{plan.count(s)} {s}" for s in states if plan.count(s))
-    summary = f"{plan.spec.title}: {len(plan.cells)} cells under budget {plan.budget!r} ({counts})"
+    summary = (
+        f"{line(plan.spec.title)}: {len(plan.cells)} cells under budget {plan.budget!r} ({counts})"
+    )
     rows = [_row(planned) for planned in plan.cells]
     unknown = sum(p.estimate_seconds is None and _runs(p) for p in plan.cells)
     total = _total(plan)
@@ -88,13 +91,13 @@ def _row(planned: PlannedCell) -> dict[str, str]:
     return {
         "id": cell.id,
         "task": cell.task,
-        "data": cell.data_source,
-        "variant": cell.variant,
+        "data": line(cell.data_source),
+        "variant": line(cell.variant),
         "seed": str(cell.seed),
         "steps": str(cell.training.steps),
         "state": planned.state,
         "cost": duration(planned.estimate_seconds) if _runs(planned) else "",
-        "reason": planned.reason,
+        "reason": line(planned.reason),
     }
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from tuskbench.cli.options import tell, warn
+
 _FORMATS = ("md", "csv", "latex", "json")
 
 
@@ -50,20 +52,20 @@ def report_command(
     from tuskbench import report
     from tuskbench.errors import StoreError
 
-    _write(report.render(directory, format_, warn=_warn), output)
+    _write(report.render(directory, format_, warn=warn), output)
     if not figures:
         return
     asked = context.get_parameter_source("figures") is ParameterSource.COMMANDLINE
     from tuskbench.report.figures import draw_all
 
     try:
-        for path in draw_all(directory, warn=_warn if asked else None):
-            click.echo(f"figure: {path}", err=True)
+        for path in draw_all(directory, warn=warn if asked else None):
+            tell(f"figure: {path}")
     except StoreError as error:
         # A results folder may be read-only; its tables can be had all the same.
         if asked:
             raise
-        _warn(f"no figures: {error}")
+        warn(f"no figures: {error}")
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -73,8 +75,4 @@ def _write(text: str, output: Path | None) -> None:
     from tuskbench.store import write_atomically
 
     write_atomically(output, lambda path: path.write_text(text, "utf-8"))
-    click.echo(f"written to {output}", err=True)
-
-
-def _warn(message: str) -> None:
-    click.echo(f"warning: {message}", err=True)
+    tell(f"written to {output}")

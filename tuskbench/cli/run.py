@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuskbench.cli.options import overrides_of, sweep_options
+from tuskbench.cli.options import overrides_of, sweep_options, tell, warn
 
 if TYPE_CHECKING:
     from tuskbench.cell import Cell
@@ -57,19 +57,19 @@ def run_command(
     plan = make_plan(load(spec), budget=budget, out=out, seeds=seeds, overrides=overrides)
     _tell(plan)
     if plan.count("skipped") == len(plan.cells):
-        _warn("nothing to do: the spec has no cell that can run")
+        warn("nothing to do: the spec has no cell that can run")
         ctx.exit(NOTHING_TO_DO)
     store = Store(out)
-    cells = to_run(plan.cells, store, _warn)
+    cells = to_run(plan.cells, store, warn)
     outcome = _compute(cells, plan, store, executor, jobs, device)
     if outcome is not None and outcome.interrupted:
         # What is left to do at exit shall not be interrupted by another Ctrl-C.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        click.echo("interrupted; the same command goes on from here", err=True)
+        tell("interrupted; the same command goes on from here")
         ctx.exit(INTERRUPTED)
     _report(out, write_manifest(plan, out), figures)
     if outcome is not None:
-        click.echo(f"records, checkpoints and figures are in {out}", err=True)
+        tell(f"records, checkpoints and figures are in {out}")
     ctx.exit(SOME_FAILED if outcome is not None and outcome.failed else 0)
 
 
@@ -104,12 +104,12 @@ def _compute(
 
 def _tell(plan: Plan) -> None:
     for warning in plan.warnings:
-        _warn(warning)
+        warn(warning)
     for planned in plan.cells:
         if planned.state == "skipped":
             cell = planned.cell
             text = f"skipped {cell.task}, {cell.variant}, seed {cell.seed}: {planned.reason}"
-            click.echo(text, err=True)
+            tell(text)
 
 
 def _report(root: Path, manifest: Path, figures: bool) -> None:
@@ -118,9 +118,5 @@ def _report(root: Path, manifest: Path, figures: bool) -> None:
     if figures:
         from tuskbench.report.figures import draw_all
 
-        draw_all(root, manifest, _warn)
+        draw_all(root, manifest, warn)
     click.echo(report.render(root, format="md", only=manifest))
-
-
-def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def _to_stderr(message: str) -> None:
-    sys.stderr.write(f"warning: {message}\n")
+    from tuskbench.report.escape import terminal
+
+    sys.stderr.write(f"warning: {terminal(message)}\n")
 
 
 def render(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from tuskbench import stats
 from tuskbench.errors import ResultsMissingError, StoreError, TuskbenchError
+from tuskbench.jsonfile import read_json
+from tuskbench.names import check_manifest
 from tuskbench.report import published
 from tuskbench.report.model import (
     Column,
@@ -45,7 +46,8 @@ def collect(root: Path, warn: Warn, only: Path | None = None) -> list[Table]:
     tables: list[Table] = []
     for path in manifests(root, only):
         try:
-            manifest = json.loads(path.read_text("utf-8"))
+            manifest = read_json(path)
+            check_manifest(manifest)
             tables += _tables(Store(root), path.stem, manifest, warn)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             warn(f"{path}: is not a manifest ({type(error).__name__}: {error}); left out")

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tuskbench.report import text
+from tuskbench.report.escape import markdown
 from tuskbench.report.model import State
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def overall(tables: Sequence[Table]) -> Iterator[str]:
             continue
         if len({table.task for table in sweep}) > 1:
             columns = [table.columns[0] for table in sweep]
-            yield _markdown(sweep, columns, f"all tasks\n\nBudget: {sweep[0].budget}.")
+            yield _markdown(sweep, columns, f"all tasks\n\nBudget: {markdown(sweep[0].budget)}.")
         else:
             for column in sweep[0].columns:
                 yield _markdown(sweep, [column] * len(sweep), _of_conditions(sweep, column))
@@ -46,14 +47,14 @@ def _markdown(tables: Sequence[Table], columns: Sequence[Column], ending: str) -
         headers = [f"{table.condition} ({table.data_source})" for table in tables]
     body = tabulate(
         [
-            [variant, *(_cell(table, column, variant) for table, column in shown)]
+            [markdown(variant), *(_cell(table, column, variant) for table, column in shown)]
             for variant in variants
         ],
-        headers=["variant", *headers],
+        headers=["variant", *map(markdown, headers)],
         tablefmt="pipe",
         disable_numparse=True,
     )
-    return f"## {tables[0].title.rstrip('.')}: {ending}\n\n{body}"
+    return f"## {markdown(tables[0].title.rstrip('.'))}: {ending}\n\n{body}"
 
 
 def _of_conditions(tables: Sequence[Table], column: Column) -> str:
@@ -61,7 +62,7 @@ def _of_conditions(tables: Sequence[Table], column: Column) -> str:
     meaning = f"{column.doc or column.metric}, {_direction(column)}"
     first = tables[0]
     measured = f"Task {first.task}: {meaning}. Data: {sources}. Budget: {first.budget}."
-    return f"{column.metric}\n\n{measured}"
+    return f"{markdown(column.metric)}\n\n{markdown(measured)}"
 
 
 def _of_task(table: Table, column: Column) -> str:
@@ -76,5 +77,5 @@ def _direction(column: Column) -> str:
 def _cell(table: Table, column: Column, variant: str) -> str:
     for row in table.rows:
         if row.variant == variant:
-            return text.ours(row.entries[column.metric], column, first=False)
+            return markdown(text.ours(row.entries[column.metric], column, first=False))
     return str(State.NOT_RUN)

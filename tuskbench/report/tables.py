@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tuskbench.report import text
+from tuskbench.report import escape, text
 from tuskbench.report.overall import overall
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def latex(tables: Sequence[Table]) -> str:
 
 def csv(tables: Sequence[Table]) -> str:
     """Return one line a table, variant and metric, unrounded."""
-    return frame(tables).to_csv(index=False, lineterminator="\n")
+    return frame(tables).map(escape.csv).to_csv(index=False, lineterminator="\n")
 
 
 def frame(tables: Sequence[Table]) -> pandas.DataFrame:
@@ -68,7 +67,7 @@ def frame(tables: Sequence[Table]) -> pandas.DataFrame:
 def to_json(tables: Sequence[Table]) -> str:
     """Return everything, unrounded; shares are fractions."""
     content = {"schema": 1, "tables": [_json(table) for table in tables]}
-    return json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape.json_text(_finite(content)) + "\n"
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -108,20 +107,16 @@ def _markdown(table: Table) -> str:
     from tabulate import tabulate
 
     header, rows = grid(table)
-    escaped = [[_pipes(cell) for cell in row] for row in rows]
     body = tabulate(
-        escaped,
-        headers=[_pipes(cell) for cell in header],
+        [[escape.markdown(cell) for cell in row] for row in rows],
+        headers=[escape.markdown(cell) for cell in header],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["left"] * len(header),
     )
-    notes = "\n".join(f"- {note}" for note in text.notes(table))
-    return f"## {text.heading(table)}\n\n{text.caption(table)}\n\n{body}\n\n{notes}".rstrip()
-
-
-def _pipes(cell: str) -> str:
-    return cell.replace("|", "\\|")
+    notes = "\n".join(f"- {escape.markdown_block(note)}" for note in text.notes(table))
+    heading, caption = escape.markdown(text.heading(table)), escape.markdown(text.caption(table))
+    return f"## {heading}\n\n{caption}\n\n{body}\n\n{notes}".rstrip()
 
 
 def _latex(table: Table) -> str:
@@ -129,8 +124,8 @@ def _latex(table: Table) -> str:
 
     header, rows = grid(table)
     body = tabulate(
-        [[_escaped(cell) for cell in row] for row in rows],
-        headers=[_escaped(cell) for cell in header],
+        [[escape.latex(cell) for cell in row] for row in rows],
+        headers=[escape.latex(cell) for cell in header],
         tablefmt="latex_raw",
         disable_numparse=True,
         colalign=["left"] * len(header),
@@ -143,31 +138,12 @@ def _latex(table: Table) -> str:
         [
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{_escaped(caption)}}}",
+            f"\\caption{{{escape.latex(caption)}}}",
             f"\\resizebox{{\\linewidth}}{{!}}{{%\n{body}%\n}}",
-            f"\\par\\footnotesize {_escaped(notes)}",
+            f"\\par\\footnotesize {escape.latex(notes)}",
             "\\end{table}",
         ]
     )
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "∩": r"$\cap$",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"\textbar{}",
-    # At the start of a row a bracket would be taken for an argument of the line break before.
-    "[": "{[}",
-}
-
-
-def _escaped(cell: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in cell)
 
 
 def _record(table: Table, row: Row, column: Column) -> dict[str, Any]:

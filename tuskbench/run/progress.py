@@ -15,6 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from tuskbench.report.escape import line
 from tuskbench.run.events import LogTail
 from tuskbench.store import Status
 
@@ -96,7 +97,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line(text), markup=False, highlight=False, soft_wrap=True)
 
     def started(self, cell: Cell) -> None:
         """Show that a cell runs."""
@@ -126,7 +127,7 @@ class Progress:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.task}, {cell.variant}, seed {cell.seed}"
+    return line(f"{cell.task}, {cell.variant}, seed {cell.seed}")
 
 
 def _told(record: Record) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuskbench.digest import digest
 from tuskbench.errors import StoreError
+from tuskbench.report.escape import line
 from tuskbench.store import Store, write_atomically
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def draw_all(root: Path, only: Path | None = None, warn: Warn | None = None) -> 
         ResultsMissingError: if the folder is missing or holds no results.
         StoreError: if a picture cannot be written.
     """
+    import matplotlib
+
     from tuskbench.report.collect import collect
 
     quiet: Warn = warn or (lambda message: None)
@@ -60,7 +63,12 @@ def draw_all(root: Path, only: Path | None = None, warn: Warn | None = None) -> 
             folder = folder.with_name(f"{table.task}-{number}")
             number += 1
         taken.add(folder)
-        paths += _draw_table(store, table, folder, quiet)
+        if not folder.resolve().is_relative_to(root.resolve()):
+            quiet(f"{folder} leads out of {root}; its figures are left out")
+            continue
+        # A dollar in a label is a dollar, and no formula.
+        with matplotlib.rc_context({"text.parse_math": False}):
+            paths += _draw_table(store, table, folder, quiet)
     return paths
 
 
@@ -89,7 +97,7 @@ def _draw_rows(
     arrays, digests = _read(store, rows, warn)
     if not arrays:
         return []
-    caption = f"{table.task}; data: {table.data_source}; budget: {table.budget}; first seed"
+    caption = line(f"{table.task}; data: {table.data_source}; budget: {table.budget}; first seed")
     fingerprint = _fingerprint([_VERSION, caption, digests])
     drawings: dict[str, Draw] = {
         "clusters": clusters.draw,
@@ -131,7 +139,7 @@ def _read(
             warn(f"{error}; left out of the figures")
             continue
         if found and record:
-            arrays[row.variant] = found
+            arrays[line(row.variant)] = found
             digests.append((row.variant, record.files["figures.npz"]))
     return arrays, digests
 
