@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_PROBLEMS = 50
+"""Problems of one spec that are shown."""
+
 
 class TuskbenchError(Exception):
     """The base of every error whose message is meant for a user, not a developer."""
@@ -93,7 +96,10 @@ class SpecError(TuskbenchError):
 
     def __init__(self, file: Path | str, problems: Iterable[SpecProblem]) -> None:
         self.file, self.problems = str(file), list(problems)
-        super().__init__("\n".join(f"{self.file}: {problem}" for problem in self.problems))
+        shown = [f"{self.file}: {problem}" for problem in self.problems[:MOST_PROBLEMS]]
+        if len(self.problems) > MOST_PROBLEMS:
+            shown.append(f"{self.file}: and {len(self.problems) - MOST_PROBLEMS} problems more")
+        super().__init__("\n".join(shown))
 
 
 class DataMissingError(TuskbenchError):

@@ -20,8 +20,10 @@ from tuskbench.errors import (
     suggestion,
 )
 from tuskbench.manifest import manifest, write_manifest
+from tuskbench.names import RULE, is_name
 from tuskbench.past import Past, address, changes
 from tuskbench.settings import rules
+from tuskbench.spec import limits
 from tuskbench.spec.layers import Resolved, resolve_cell
 from tuskbench.spec.model import BUDGETS, Row, Spec
 from tuskbench.spec.resolve import Findings
@@ -125,6 +127,7 @@ def make_plan(
     findings = Findings(spec)
     tasks = _TaskPool(findings)
     chosen = list(dict.fromkeys(spec.seeds if seeds is None else seeds))
+    _check_size(spec, budget, chosen)
     resolved = [
         (task, row, _resolved(spec, task, row, budget, findings, tasks, overrides or {}))
         for task in spec.tasks
@@ -206,6 +209,19 @@ def _resolved(
     second = resolve_cell(spec, task, row, budget, findings, source=source, overrides=overrides)
     tasks.get(task, second.task)
     return second
+
+
+def _check_size(spec: Spec, budget: str, seeds: Sequence[int]) -> None:
+    """Refuse before anything is expanded; the command line may give other seeds and budgets."""
+    if not is_name(budget):
+        message = f"{budget!r:.60}, but a budget's name may hold only {RULE}"
+        raise SpecError(spec.file, [SpecProblem(message, "budget")])
+    try:
+        limits.check_seeds(seeds)
+        cells = len(spec.tasks) * len(seeds)
+        limits.check_cells(len(spec.document.variant) or 1, spec.sweep, cells)
+    except limits.LimitError as error:
+        raise SpecError(spec.file, [SpecProblem(str(error))]) from None
 
 
 def _check_budget(spec: Spec, budget: str) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tuskbench.errors import suggestion
+from tuskbench.names import is_utf8
 from tuskbench.registry import KINDS
 from tuskbench.report.escape import terminal
+from tuskbench.spec import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,8 +43,13 @@ class Seeds(click.ParamType):
         if isinstance(value, list):
             return value
         parts = [part.strip() for part in str(value).split(",")]
+        if len(parts) > limits.MOST_SEEDS:
+            self.fail(f"{len(parts)} seeds; at most {limits.MOST_SEEDS} are planned", param, ctx)
         if not all(part.isascii() and part.isdigit() for part in parts):
-            self.fail(f"expected integers separated by commas, not {value!r}", param, ctx)
+            self.fail(f"expected integers separated by commas, not {_short(value)}", param, ctx)
+        # Python refuses to convert very many digits.
+        if any(len(part.lstrip("0")) > 19 or int(part) > limits.LARGEST_INTEGER for part in parts):
+            self.fail(f"a seed is beyond the largest, {limits.LARGEST_INTEGER}", param, ctx)
         return list(dict.fromkeys(int(part) for part in parts))
 
 
@@ -59,11 +66,28 @@ class Override(click.ParamType):
             return value
         key, equals, text = str(value).partition("=")
         if not key.strip() or not equals:
-            self.fail(f"expected KEY=VALUE, not {value!r}", param, ctx)
+            self.fail(f"expected KEY=VALUE, not {_short(value)}", param, ctx)
+        for part, longest in ((key, limits.LONGEST_KEY), (text, limits.LONGEST_TEXT)):
+            if len(part) > longest:
+                self.fail(f"{_short(part)}: longer than {longest} characters", param, ctx)
+        if key.count(".") >= limits.DEEPEST:
+            self.fail(f"{_short(key)}: more than {limits.DEEPEST} parts", param, ctx)
+        if not is_utf8(value):
+            self.fail(f"{_short(value)} is not UTF-8", param, ctx)
         try:
-            return key.strip(), tomllib.loads(f"value = {text}")["value"]
+            content = limits.parse(f"value = {text}")
         except tomllib.TOMLDecodeError:
             return key.strip(), text.strip()
+        except limits.LimitError as error:
+            self.fail(f"{_short(value)}: {error}", param, ctx)
+        if len(content) > 1:
+            self.fail(f"expected one value, not {_short(text)}", param, ctx)
+        return key.strip(), content["value"]
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 Command = TypeVar("Command", bound="Callable[..., Any]")

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from tuskbench import registry
-from tuskbench.errors import SpecError, SpecProblem, TuskbenchError, suggestion
-from tuskbench.spec import locate
+from tuskbench.errors import (
+    MOST_PROBLEMS,
+    SpecError,
+    SpecProblem,
+    TuskbenchError,
+    suggestion,
+)
+from tuskbench.names import RULE, is_name, is_utf8
+from tuskbench.spec import limits, locate
 from tuskbench.spec.layers import resolve_cell
 from tuskbench.spec.model import (
     LABEL,
@@ -47,9 +54,9 @@ def load(path: Path | str) -> Spec:
     sweep, places = _sweep(document.sweep, ("sweep",))
     spec = Spec(path, document, sweep, places, lines)
     findings = Findings(spec)
-    for check in (_labels, _sweep_values, _published, _columns):
+    for check in (_size, _names, _labels, _sweep_values, _published, _columns):
         check(spec, findings)
-    if not any(problem.key.startswith("sweep") for problem in findings.problems):
+    if not any(problem.key.startswith(("sweep", "seeds")) for problem in findings.problems):
         _components(spec, findings)
     problems += findings.all()
     if problems:
@@ -58,8 +65,16 @@ def load(path: Path | str) -> Spec:
 
 
 def _text(path: Path) -> str:
+    if not is_utf8(str(path)):
+        raise SpecError(ascii(str(path))[1:-1], [SpecProblem("its name is not UTF-8")])
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:
+            content = stream.read(limits.LARGEST_FILE + 1)
+        if len(content) <= limits.LARGEST_FILE:
+            # As files opened for text: any line end is a line feed.
+            return content.decode("utf-8-sig").replace("\r\n", "\n")
+        size = limits.LARGEST_FILE >> 10
+        problem = f"it is larger than {size} KiB, the largest spec that is read"
     except FileNotFoundError:
         problem = "there is no such file"
         siblings = [other.name for other in path.parent.glob("*.toml")]
@@ -69,12 +84,14 @@ def _text(path: Path) -> str:
         problem = "it is not UTF-8 text"
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
+    except ValueError as error:
+        problem = f"it cannot be read ({error})"
     raise SpecError(path, [SpecProblem(problem)])
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(text)
+        content = limits.parse(text)
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
         if match:
@@ -84,6 +101,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
             end = len(text.splitlines()) or 1
             problem = SpecProblem(f"not valid TOML: {error}", line=end)
         raise SpecError(path, [problem]) from None
+    except limits.LimitError as error:
+        raise SpecError(path, [SpecProblem(str(error))]) from None
     if not content:
         wanted = "a spec needs at least title, seeds, [task.NAME] and [system]"
         raise SpecError(path, [SpecProblem(f"the file is empty; {wanted}")])
@@ -103,12 +122,16 @@ def _document(
     except ValidationError as error:
         found: dict[SpecProblem, None] = {}
         places = []
-        for each in error.errors(include_url=False):
+        faults = error.errors(include_url=False)
+        for each in faults[:MOST_PROBLEMS]:
             message = _message(each["type"], each["loc"], each["input"])
             line = locate.nearest_line(lines, each["loc"])
             found[SpecProblem(message, locate.dotted(each["loc"]), line)] = None
             places.append(each["loc"])
     problems = sorted(found, key=_line)
+    if len(faults) > MOST_PROBLEMS:
+        problems.append(SpecProblem(f"and {len(faults) - MOST_PROBLEMS} problems more"))
+        raise SpecError(path, problems)
     try:
         return Document.model_validate(_without(content, places)), problems
     except ValidationError:
@@ -183,18 +206,44 @@ def _sweep_values(spec: Spec, findings: Findings) -> None:
             findings.add(None, wanted, place)
             continue
         shown: dict[str, int] = {}
+        listed: set[str] = set()
         for position, value in enumerate(values):
             label = value.get(LABEL, "-") if isinstance(value, dict) else "-"
             if not isinstance(label, str) or not label:
                 wanted = f"expected {WANTED[LABEL]}, not {_short(label)}"
                 findings.add(None, wanted, (*place, position, LABEL))
             # 1 == True and 1 == 1.0 in Python, but they are different settings.
-            if any(repr(value) == repr(earlier) for earlier in values[:position]):
+            if repr(value) in listed:
                 findings.add(None, f"{_short(value)} is listed twice", (*place, position))
             elif shown.setdefault(text := shown_value(key, value), position) != position:
                 remedy = f"give each a {LABEL} of its own"
                 message = f"is shown as {text!r}, like value {shown[text]}; {remedy}"
                 findings.add(None, message, (*place, position))
+            listed.add(repr(value))
+
+
+def _size(spec: Spec, findings: Findings) -> None:
+    try:
+        limits.check_seeds(spec.seeds)
+    except limits.LimitError as error:
+        findings.add(None, str(error), ("seeds",))
+        return
+    lists = {key: values for key, values in spec.sweep.items() if isinstance(values, list)}
+    try:
+        cells = len(spec.tasks) * len(spec.seeds)
+        limits.check_cells(len(spec.document.variant) or 1, lists, cells)
+    except limits.LimitError as error:
+        findings.add(None, str(error), ("sweep",))
+
+
+def _names(spec: Spec, findings: Findings) -> None:
+    # They become names of files.
+    for kind, names in (("task", spec.tasks), ("budget", spec.document.budget)):
+        for name in names:
+            if not is_name(name):
+                findings.add(None, f"the name of a {kind} may hold only {RULE}", (kind, name))
+    if not spec.file.name.isprintable():
+        findings.add(None, "the name of the file holds control characters")
 
 
 def _labels(spec: Spec, findings: Findings) -> None:
@@ -205,9 +254,11 @@ def _labels(spec: Spec, findings: Findings) -> None:
             line = spec.line(("variant", first[variant.label], "label"))
             findings.add(None, f"{variant.label!r} is the label of line {line} too", place)
         first.setdefault(variant.label, index)
+    seeds: set[int] = set()
     for position, seed in enumerate(spec.seeds):
-        if seed in spec.seeds[:position]:
+        if seed in seeds:
             findings.add(None, f"{seed} is listed twice", ("seeds", position))
+        seeds.add(seed)
 
 
 def _published(spec: Spec, findings: Findings) -> None:

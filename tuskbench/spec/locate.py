@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
+from collections.abc import Mapping
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -23,7 +25,7 @@ def locate(text: str) -> dict[Path, int]:
     return _Scanner(text).scan()
 
 
-def nearest_line(lines: dict[Path, int], path: Path) -> int | None:
+def nearest_line(lines: Mapping[Path, int], path: Path) -> int | None:
     """Return the line of a path, or of the closest table around it."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -49,6 +51,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         # As tomllib: a carriage return before a line feed means nothing.
         self.text = text.replace("\r\n", "\n")
+        self.ends = [match.start() for match in re.finditer("\n", self.text)]
         self.at = 0
         self.lines: dict[Path, int] = {}
         self.counts: dict[Path, int] = {}
@@ -63,7 +66,7 @@ class _Scanner:
         return self.lines
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        return bisect_left(self.ends, self.at) + 1
 
     def _skip(self, characters: str) -> None:
         while self.at < len(self.text) and self.text[self.at] in characters:

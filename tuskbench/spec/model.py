@@ -159,7 +159,7 @@ class Spec:
 
     def line(self, path: locate.Path) -> int | None:
         """Return the line of a key, or of the closest table around it."""
-        return locate.nearest_line(dict(self.lines), path)
+        return locate.nearest_line(self.lines, path)
 
     def rows(self) -> list[Row]:
         """Return the variants times the points of the sweep."""

@@ -12,7 +12,13 @@ from annotated_types import Ge
 
 from tuskbench import registry
 from tuskbench.cell import PRECISIONS, Training
-from tuskbench.errors import BrokenComponentError, SpecProblem, TuskbenchError, suggestion
+from tuskbench.errors import (
+    MOST_PROBLEMS,
+    BrokenComponentError,
+    SpecProblem,
+    TuskbenchError,
+    suggestion,
+)
 from tuskbench.signature import Parameter, Signature
 from tuskbench.spec import locate
 from tuskbench.values import WrongValueError, checked, is_table
@@ -217,7 +223,9 @@ def fill(
             if signature.open:
                 filled[key] = given.value
             elif not given.optional:
-                hint = _hint(owner, key, names)
+                # Looking for the nearest name takes time, and nobody reads so many.
+                few = len(findings.problems) < MOST_PROBLEMS
+                hint = _hint(owner, key, names) if few else ""
                 findings.reject(given, f"{owner} has no parameter {key!r}{hint}")
     return filled
 
