@@ -101,6 +101,9 @@ def test_some_failed(folder: Path) -> None:
         (["--executor", "inlin"], "did you mean 'inline'?"),
         (["--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["--jobs", "2"], "executor local"),
+        (["--executor-set", "job=2"], "did you mean 'jobs'?"),
+        (["--executor-set", "device=3"], "device = 3, but expected a string"),
+        (["--detach"], "without --detach"),
         (["--budget", "smok"], "smoke"),
         (["--jobs", "0"], "jobs"),
     ],
@@ -111,6 +114,21 @@ def test_wrong_usage_computes_nothing(folder: Path, arguments: list[str], messag
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert not list(folder.rglob("cells"))
+
+
+def test_a_profile_sets_the_executor_and_the_command_line_wins(folder: Path) -> None:
+    (folder / "tuskbench.toml").write_text("[executor.inline]\njobs = 2\n")
+    refused = _run()
+    assert refused.exit_code == 2
+    assert "jobs = 2" in refused.stderr
+    assert _run("--executor-set", "jobs=1").exit_code == 0
+
+
+def test_a_spec_says_nothing_of_executors(folder: Path) -> None:
+    (folder / "fakes.toml").write_text(SPEC + "[executor.inline]\njobs = 1\n")
+    result = _run()
+    assert result.exit_code == 2
+    assert "executor" in result.stderr
 
 
 def test_nothing_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

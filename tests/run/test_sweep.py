@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tuskbench.errors import ConfigurationError, StoreError, WeightsMissingError
 from tuskbench.plan import PlannedCell
+from tuskbench.run.executors.contract import Executor
 from tuskbench.run.executors.inline import InlineExecutor
 from tuskbench.run.interrupt import Interrupted
 from tuskbench.run.preflight import preflight
@@ -22,7 +23,7 @@ from tuskbench.run.sweep import STOPPING, sweep, to_run
 from tuskbench.store import Record, Status, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tuskbench.cell import Cell, Training
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     MakeCell = Callable[..., Cell]
 
 
-class Scripted:
+class Scripted(Executor):
     """An executor of invented outcomes; a cell's seed says which."""
 
     slots = 2
@@ -119,6 +120,37 @@ def test_a_full_disk_stops_the_sweep(make_cell: MakeCell, progress: Progress) ->
         sweep([make_cell(seed) for seed in range(5)], executor, progress)
     assert executor.submitted == [0, 1]
     assert executor.calls == ["stop", "close"]
+
+
+def test_cells_that_wait_are_not_shown_as_running(
+    make_cell: MakeCell, progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Queue(Scripted):
+        slots, queues = 100, True
+
+        def submit_all(
+            self, cells: Sequence[Cell], seconds: Mapping[str, float]
+        ) -> list[Future[Record]]:
+            self.calls.append((len(cells), dict(seconds)))
+            self.futures = super().submit_all(cells, seconds)
+            return self.futures
+
+    started: list[int] = []
+
+    def show(cell: Cell) -> None:
+        started.append(cell.seed)
+        executor.futures[1].set_result(Record("", Status.DONE))
+
+    def start() -> None:
+        executor.open[-1].set_running_or_notify_cancel()
+
+    executor = Queue({1: start})
+    monkeypatch.setattr(progress, "started", show)
+    cells = [make_cell(seed) for seed in range(3)]
+    outcome = sweep(cells, executor, progress, {cells[0].id: 2.0})
+    assert started == [1]
+    assert len(outcome.records) == 3
+    assert executor.calls == [(3, {cells[0].id: 2.0}), "close"]
 
 
 def test_a_log_gets_a_line_a_cell(make_cell: MakeCell, tmp_path: Path, progress: Progress) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuskbench.cli.options import overrides_of, sweep_options, tell, warn
+from tuskbench.cli.options import Override, overrides_of, sweep_options, tell, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuskbench.cell import Cell
     from tuskbench.plan import Plan
     from tuskbench.run.sweep import Outcome
@@ -29,7 +32,16 @@ SOME_FAILED, NOTHING_TO_DO, INTERRUPTED = 1, 3, 130
     help="Cells at a time; by default one a core on CPU, one a GPU.",
 )
 @click.option("--executor", default="local", show_default=True, help="Name of an executor.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--executor-set",
+    "machine",
+    type=Override(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the executor, such as partition=gpu; may be repeated.",
+)
+@click.option("--device", help="auto (the default), cpu, cuda or cuda:N.")
+@click.option("--detach", is_flag=True, help="Submit and leave; without it, the command collects.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures at the end.")
 @click.pass_context
 def run_command(
@@ -38,10 +50,12 @@ def run_command(
     budget: str | None,
     jobs: int | None,
     executor: str,
+    machine: tuple[tuple[str, Any], ...],
     out: Path,
     seeds: list[int] | None,
     pairs: tuple[tuple[str, Any], ...],
-    device: str,
+    device: str | None,
+    detach: bool,
     figures: bool,
 ) -> None:
     """Compute the cells of SPEC that are not stored yet, then print its tables.
@@ -61,7 +75,10 @@ def run_command(
         ctx.exit(NOTHING_TO_DO)
     store = Store(out)
     cells = to_run(plan.cells, store, warn)
-    outcome = _compute(cells, plan, store, executor, jobs, device)
+    settings = {"jobs": jobs, "device": device, **overrides_of(machine)}
+    outcome = _compute(cells, plan, store, _Choice(executor, settings, detach))
+    if detach:
+        return
     if outcome is not None and outcome.interrupted:
         # What is left to do at exit shall not be interrupted by another Ctrl-C.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -73,33 +90,52 @@ def run_command(
     ctx.exit(SOME_FAILED if outcome is not None and outcome.failed else 0)
 
 
-def _compute(
-    cells: list[Cell], plan: Plan, store: Store, executor: str, jobs: int | None, device: str
-) -> Outcome | None:
+@dataclass(frozen=True)
+class _Choice:
+    """What the command line says of the executor."""
+
+    executor: str
+    settings: Mapping[str, Any]
+    detach: bool
+
+
+def _compute(cells: list[Cell], plan: Plan, store: Store, choice: _Choice) -> Outcome | None:
     """Run the cells; None where there are none, so that torch is not even imported."""
     from tuskbench import registry
     from tuskbench.errors import ConfigurationError
     from tuskbench.plan import write_manifest
+    from tuskbench.profile import executor_settings
     from tuskbench.spec.blame import blame
 
-    factory = registry.load("executor", executor)
+    factory = registry.load("executor", choice.executor)
+    if choice.detach and not factory.detaches:
+        expected = "without --detach: its cells end with this process"
+        raise ConfigurationError("run", "executor", choice.executor, expected)
+    profile = executor_settings(choice.executor, plan.spec.file.parent)
     if not cells:
         write_manifest(plan, store.root)
         return None
     # Before torch is imported: idle OpenMP threads that spin slow other processes down.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from tuskbench.run.executors import make_executor
     from tuskbench.run.preflight import preflight
     from tuskbench.run.progress import Progress
     from tuskbench.run.sweep import sweep
 
-    made = factory(store.root, jobs=jobs, device=device)
+    made = make_executor(choice.executor, store.root, profile, **choice.settings)
     try:
         preflight(cells, made)
     except ConfigurationError as error:
         raise blame(plan.spec, cells, error) from error
     write_manifest(plan, store.root)
+    seconds = {p.cell.id: p.estimate_seconds for p in plan.cells if p.estimate_seconds is not None}
+    if choice.detach:
+        made.submit_all(cells, seconds)
+        tell(f"{made.detach()}; the command without --detach collects them")
+        made.close()
+        return None
     with Progress(len(cells), store) as progress:
-        return sweep(cells, made, progress)
+        return sweep(cells, made, progress, seconds)
 
 
 def _tell(plan: Plan) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuskbench.cell import Cell
     from tuskbench.contracts import Task, TaskInfo
-    from tuskbench.run.executors import Executor
+    from tuskbench.run.executors.contract import Executor
 
 
 def preflight(cells: Iterable[Cell], executor: Executor) -> None:

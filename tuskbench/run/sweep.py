@@ -15,12 +15,12 @@ from tuskbench.run.interrupt import Interrupted
 from tuskbench.store import Record, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from tuskbench.cell import Cell
     from tuskbench.plan import PlannedCell
-    from tuskbench.run.executors import Executor
+    from tuskbench.run.executors.contract import Executor
     from tuskbench.run.progress import Progress
     from tuskbench.store import Store
 
@@ -66,18 +66,24 @@ def to_run(
     return [one.cell for one in longest]
 
 
-def sweep(cells: Sequence[Cell], executor: Executor, progress: Progress) -> Outcome:
+def sweep(
+    cells: Sequence[Cell],
+    executor: Executor,
+    progress: Progress,
+    seconds: Mapping[str, float] | None = None,
+) -> Outcome:
     """Compute cells; return when all have ended or the user's interrupt has stopped them.
 
     Args:
         cells: in the order of submission.
         executor: closed at the end.
         progress: told of every cell.
+        seconds: expected cost by id, of the cells of which it is known.
 
     Raises:
         StoreError: if results cannot be written; the cells that run are stopped first.
     """
-    state = _Sweep(executor, progress)
+    state = _Sweep(executor, progress, seconds or {})
     try:
         with _signals(state.interrupt):
             state.run(deque(cells))
@@ -93,11 +99,14 @@ def sweep(cells: Sequence[Cell], executor: Executor, progress: Progress) -> Outc
 class _Sweep:
     """The state of a sweep between the driver's loop and the signal handler."""
 
-    def __init__(self, executor: Executor, progress: Progress) -> None:
-        self.executor, self.progress = executor, progress
+    def __init__(
+        self, executor: Executor, progress: Progress, seconds: Mapping[str, float]
+    ) -> None:
+        self.executor, self.progress, self._seconds = executor, progress, seconds
         self.outcome = Outcome()
         self.error: Exception | None = None
         self._running: dict[Future[Record], Cell] = {}
+        self._waiting: set[Future[Record]] = set()
 
     def interrupt(self) -> None:
         """Stop in good order at the first call, at once at the second."""
@@ -111,21 +120,38 @@ class _Sweep:
     def run(self, pending: deque[Cell]) -> None:
         """Keep every slot busy until nothing is left."""
         while True:
-            while pending and self._going_on() and len(self._running) < self.executor.slots:
-                cell = pending.popleft()
-                self.progress.started(cell)
-                self._running[self.executor.submit(cell)] = cell
+            self._submit(pending)
             if not self._running:
                 return
             done, _ = wait(self._running, _POLL_SECONDS, FIRST_COMPLETED)
             for future in done:
                 self._collect(future)
+            for future in [one for one in self._waiting if one.running()]:
+                self._waiting.discard(future)
+                self.progress.started(self._running[future])
+
+    def _submit(self, pending: deque[Cell]) -> None:
+        """Hand over as many cells as the executor takes."""
+        while pending and self._going_on():
+            free = self.executor.slots - len(self._running)
+            if free <= 0:
+                return
+            cells = [pending.popleft() for _ in range(min(free, len(pending)))]
+            queues = self.executor.queues
+            if not queues:
+                for cell in cells:
+                    self.progress.started(cell)
+            futures = self.executor.submit_all(cells, self._seconds)
+            self._running.update(zip(futures, cells, strict=True))
+            if queues:
+                self._waiting.update(futures)
 
     def _going_on(self) -> bool:
         return self.error is None and not self.outcome.interrupted
 
     def _collect(self, future: Future[Record]) -> None:
         cell = self._running.pop(future)
+        self._waiting.discard(future)
         try:
             record = future.result()
         except Interrupted:

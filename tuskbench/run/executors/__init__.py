@@ -1,45 +1,33 @@
-"""Executors: the shape of `concurrent.futures`, handing cells to workers."""
+"""Executors, which hand cells to workers; `contract` says what one has to do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
+
+from tuskbench import registry
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from tuskbench.cell import Cell, Training
-    from tuskbench.store import Record
+    from tuskbench.run.executors.contract import Executor
 
 
-class Executor(Protocol):
-    """Made as `Executor(root, jobs=..., device=...)`; does not know what a cell does.
+def make_executor(
+    name: str, root: Path, settings: Mapping[str, Any] | None = None, **given: Any
+) -> Executor:
+    """Make an executor.
 
-    Attributes:
-        slots: cells at a time.
+    Args:
+        name: registered name.
+        root: the results folder.
+        settings: its settings, as a profile gives them.
+        given: settings that win over these, such as `jobs`; None for one that is not given.
+
+    Raises:
+        ConfigurationError: if a setting is unknown, missing or of the wrong type.
+        UnknownComponentError, ConflictError, BrokenComponentError: as `registry.load`.
     """
-
-    slots: int
-
-    def check(self, training: Training) -> None:
-        """Raise `ConfigurationError` where a cell cannot run here."""
-        ...
-
-    def submit(self, cell: Cell) -> Future[Record]:
-        """Compute a cell some time.
-
-        The future's exception is `Interrupted` for a cell that was asked to stop, and
-        `StoreError` where results cannot be written.
-        """
-        ...
-
-    def stop(self) -> None:
-        """Ask the cells that run to checkpoint and stop; start no more."""
-        ...
-
-    def kill(self) -> None:
-        """End the cells that run at once."""
-        ...
-
-    def close(self) -> None:
-        """Free what the executor holds, after its last cell."""
-        ...
+    chosen = {key: value for key, value in given.items() if value is not None}
+    made: Executor = registry.build("executor", {**(settings or {}), **chosen, "name": name}, root)
+    return made

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
 
 from tuskbench.errors import ConfigurationError
 from tuskbench.run.device import resolve
+from tuskbench.run.executors.contract import Executor
 from tuskbench.run.interrupt import StopFlag
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from tuskbench.store import Record
 
 
-class InlineExecutor:
+class InlineExecutor(Executor):
     """For debuggers and notebooks: no process is started.
 
     Args:
@@ -27,7 +30,9 @@ class InlineExecutor:
 
     slots = 1
 
-    def __init__(self, root: Path, *, jobs: int | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, root: Path, *, jobs: Annotated[int, Ge(1)] | None = None, device: str = "auto"
+    ) -> None:
         if jobs not in (None, 1):
             raise ConfigurationError("executor inline", "jobs", jobs, "1; use executor local")
         self._root, self._device = root, resolve(device)[0]

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
 
 from tuskbench.errors import StoreError
 from tuskbench.run.device import DevicePool, environment, resolve
 from tuskbench.run.events import LogTail
+from tuskbench.run.executors.contract import Executor
 from tuskbench.run.interrupt import Interrupted
 from tuskbench.store import Record, Status, Store
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 _STDERR_BYTES = 16_384
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """A process a cell, so that one that is killed for its memory is one failed record.
 
     Args:
@@ -34,7 +37,9 @@ class LocalExecutor:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
     """
 
-    def __init__(self, root: Path, *, jobs: int | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, root: Path, *, jobs: Annotated[int, Ge(1)] | None = None, device: str = "auto"
+    ) -> None:
         self._store = Store(root)
         self._devices = DevicePool(resolve(device), jobs)
         self.slots = self._devices.jobs
