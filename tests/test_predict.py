@@ -128,3 +128,15 @@ def test_an_unknown_device_is_one_sentence(trained, tmp_path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert "expected auto, cpu, cuda or cuda:N" in result.output
+
+
+def test_one_bad_picture_does_not_stop_the_others(trained, tmp_path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 30)
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "good.png")
+    files = [str(tmp_path / name) for name in ("bad.png", "good.png", "missing.png")]
+    out = tmp_path / "out"
+    result = CliRunner().invoke(main, ["predict", str(trained), *files, "--out", str(out)])
+    assert result.exit_code == 1
+    assert (out / "good.keypoints.json").is_file()
+    assert "bad.png: cannot be read as a picture" in result.output
+    assert "missing.png: is not a file" in result.output

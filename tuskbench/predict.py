@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import colorsys
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw
 
 from tuskbench import registry
 from tuskbench.cell import Cell
 from tuskbench.contracts import Keypoints, TaskInfo
-from tuskbench.errors import ConfigurationError, DataFormatError, DataMissingError
+from tuskbench.data.readers.pictures import open_picture
+from tuskbench.errors import ConfigurationError, DataFormatError, TuskbenchError
 from tuskbench.run import checkpoint
 from tuskbench.run.device import resolve
 from tuskbench.store import write_atomically
@@ -94,22 +96,38 @@ def _with_keypoints(choice: dict[str, Any], keypoints: int) -> dict[str, Any]:
     raise ConfigurationError("predict", "keypoints", keypoints, expected)
 
 
-def predict_files(predictor: Predictor, files: list[Path], out: Path) -> list[Path]:
+def predict_files(
+    predictor: Predictor,
+    files: list[Path],
+    out: Path,
+    refuse: Callable[[TuskbenchError], object] | None = None,
+) -> list[Path]:
     """Detect keypoints in picture files; write `NAME.keypoints.png` and `.json` for each.
 
     Files of the same name get numbers: `NAME-2.keypoints.png` is of the second.
+
+    Args:
+        predictor: the trained system.
+        files: the pictures.
+        out: the folder to write to.
+        refuse: called with the error of every picture that cannot be read; the others go on.
 
     Returns:
         the drawn pictures.
 
     Raises:
-        DataMissingError: if a file does not exist.
-        DataFormatError: if a file cannot be read as a picture.
+        DataFormatError: if a file cannot be read as a picture, and `refuse` is None.
         StoreError: if the folder cannot be written.
     """
     drawn: list[Path] = []
     for file in files:
-        picture = open_picture(file)
+        try:
+            picture = open_picture(file)
+        except DataFormatError as error:
+            if refuse is None:
+                raise
+            refuse(error)
+            continue
         detections = predictor(picture)
         content = {
             "image": file.name,
@@ -157,30 +175,3 @@ def _write(path: Path, text: str) -> None:
 
 def _save(path: Path, picture: Image.Image) -> None:
     write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))
-
-
-def open_picture(file: Path) -> Image.Image:
-    """Return a picture upright, in RGB, on black where it is transparent.
-
-    Raises:
-        DataMissingError: if there is no such file.
-        DataFormatError: if it cannot be read as a picture.
-    """
-    try:
-        with Image.open(file) as picture:
-            return _in_rgb(ImageOps.exif_transpose(picture))
-    except FileNotFoundError as error:
-        raise DataMissingError("predict", f"no file {file}", "check the path") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataFormatError(file, f"cannot be read as a picture ({error})") from error
-
-
-def _in_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        # 16 bits a pixel, which `convert` would cut off at 255.
-        levels = np.asarray(picture, np.float64) / 257
-        return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        shown = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", shown.size, "black"), shown).convert("RGB")
-    return picture.convert("RGB")

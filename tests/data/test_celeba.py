@@ -133,7 +133,7 @@ def test_damaged_lists(folder, name, old, new, problem) -> None:
 def test_a_truncated_photograph(folder) -> None:
     path = folder / celeba.IMAGES / "000001.jpg"
     path.write_bytes(path.read_bytes()[:700])
-    with pytest.raises(DataFormatError, match="cannot be read as an image"):
+    with pytest.raises(DataFormatError, match="cannot be read as a picture"):
         read_photographs(folder, "train", 16)
 
 

@@ -188,7 +188,7 @@ def test_damaged_files_are_named(tmp_path, people) -> None:
     write_tusk(tmp_path, few)
     picture = next(tmp_path.rglob("*.jpg"))
     picture.write_bytes(picture.read_bytes()[:100])
-    with pytest.raises(DataFormatError, match=r"jpg.*image"):
+    with pytest.raises(DataFormatError, match=r"jpg.*picture"):
         tusk.read(tmp_path, "test", "tusk", 32, 4)
     (tmp_path / "test_img_list.txt").write_text("Cropped_Images/Walking/S11/x/1.jpg\n")
     with pytest.raises(DataFormatError, match="no pose"):

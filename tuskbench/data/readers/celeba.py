@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from tuskbench.data.readers.files import is_file, is_folder, read_text
+from tuskbench.data.readers.pictures import opened, read_picture
 from tuskbench.errors import DataFormatError, DataMissingError
 
 IMAGES = "Img/img_celeba"
@@ -27,6 +28,8 @@ MAFL = {"labelled": "MAFL/training.txt", "test": "MAFL/testing.txt"}
 TRAINING_PARTITION = 0
 # Photographs decoded at a time.
 CHUNK = 256
+# No photograph has more pixels a side.
+LARGEST_NUMBER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ def files(folder: Path) -> list[Path]:
     Raises:
         DataMissingError: if one of them, or the folder of photographs, is not there.
     """
-    if not (folder / IMAGES).is_dir():
+    if not is_folder(folder / IMAGES):
         remedy = "unpack CelebA's In-The-Wild Images there, or set TUSKBENCH_DATA"
         raise DataMissingError("celeba-wild", f"expected the folder {folder / IMAGES}", remedy)
     paths = [folder / name for name in (LANDMARKS, BOXES, PARTITION, *MAFL.values())]
     for path in paths:
-        if not path.is_file():
+        if not is_file(path):
             source = "MAFL" if path.parent.name == "MAFL" else "CelebA"
             remedy = f"put {source}'s official list there, or set TUSKBENCH_DATA"
             raise DataMissingError("celeba-wild", f"expected {path}", remedy)
@@ -70,7 +73,7 @@ def hdf5_file(path: Path) -> Path:
     Raises:
         DataMissingError: if it is not there.
     """
-    if not path.is_file():
+    if not is_file(path):
         remedy = "make it with AutoLink's preprocessing script, or set TUSKBENCH_DATA"
         raise DataMissingError("celeba-wild", f"expected {path}", remedy)
     return path
@@ -135,8 +138,8 @@ def _rescale(points: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray
 def _names(folder: Path, split: str, whole: bool) -> list[str]:
     """Return the names of a split's photographs before the face-size filter."""
     if split != "train":
-        return (folder / MAFL[split]).read_text().split()
-    held_out = set((folder / MAFL["test"]).read_text().split())
+        return read_text(folder / MAFL[split]).split()
+    held_out = set(read_text(folder / MAFL["test"]).split())
     parts = _read_rows(folder / PARTITION, 1, header=0)
     return [
         name
@@ -147,7 +150,7 @@ def _names(folder: Path, split: str, whole: bool) -> list[str]:
 
 def _read_rows(path: Path, columns: int, header: int) -> dict[str, list[int]]:
     """Return a list's integers by file name; the header of two lines starts with the count."""
-    lines = path.read_text().splitlines()
+    lines = read_text(path).splitlines()
     rows = {}
     for number, line in enumerate(lines[header:], start=header + 1):
         name, *values = line.split() or [""]
@@ -156,10 +159,12 @@ def _read_rows(path: Path, columns: int, header: int) -> dict[str, list[int]]:
         try:
             rows[name] = [int(value) for value in values]
         except ValueError as error:
-            raise DataFormatError(path, f"line {number}: {error}") from error
+            raise DataFormatError(path, f"line {number}: {str(error)[:200]}") from error
         if len(values) != columns:
             problem = f"line {number}: expected a name and {columns} numbers, found {len(values)}"
             raise DataFormatError(path, problem)
+        if any(abs(value) > LARGEST_NUMBER for value in rows[name]):
+            raise DataFormatError(path, f"line {number}: a number is beyond {LARGEST_NUMBER}")
     told = lines[0].strip() if lines else "nothing"
     if header and told != str(len(rows)):
         raise DataFormatError(path, f"the first line says {told}, but there are {len(rows)} rows")
@@ -172,7 +177,11 @@ def _large_faces(
     """Yield name and (width, height) of photographs whose face is large enough, in order."""
 
     def sides(name: str) -> tuple[int, int]:
-        with _opened(folder / name) as picture:
+        path = folder / name
+        if not is_file(path):
+            remedy = "the lists name it; unpack all of CelebA's In-The-Wild Images"
+            raise DataMissingError("celeba-wild", f"expected {path}", remedy)
+        with opened(path) as picture:
             return picture.size
 
     with ThreadPoolExecutor() as pool:
@@ -188,26 +197,10 @@ def _squash(folder: Path, names: list[str], size: int) -> NDArray[np.uint8]:
     """Return photographs resized to squares without regard to their aspect: [N, 3, S, S]."""
 
     def squash(name: str) -> NDArray[np.uint8]:
-        path = folder / name
-        try:
-            with _opened(path) as picture:
-                small = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-                return np.asarray(small).transpose(2, 0, 1)
-        except OSError as error:
-            raise DataFormatError(path, f"cannot be read as an image ({error})") from error
+        return read_picture(folder / name, "RGB", (size, size)).transpose(2, 0, 1)
 
     images = np.empty((len(names), 3, size, size), np.uint8)
     with ThreadPoolExecutor() as pool:
         for row, image in enumerate(pool.map(squash, names)):
             images[row] = image
     return images
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except FileNotFoundError as error:
-        remedy = "the lists name it; unpack all of CelebA's In-The-Wild Images"
-        raise DataMissingError("celeba-wild", f"expected {path}", remedy) from error
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataFormatError(path, f"cannot be read as an image ({error})") from error

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from tuskbench.data.readers.celeba import hdf5_file
+from tuskbench.data.readers.files import reading
+from tuskbench.data.readers.hdf5 import read_array
 from tuskbench.errors import DataFormatError
 
 PREFIX = {"train": "train", "labelled": "mafl_train", "test": "mafl_test"}
@@ -39,15 +41,13 @@ def read_images(
     """
     import h5py
 
-    try:
-        with h5py.File(hdf5_file(path), "r") as content:
-            images = _array(path, content, f"{PREFIX[split]}_img", count)
-            name = f"{PREFIX[split]}_landmark"
-            points = None
-            if name in content or split != "train":
-                points = _array(path, content, name, count).astype(np.float64)
-    except OSError as error:
-        raise DataFormatError(path, f"not a readable HDF5 file ({error})") from error
+    file = hdf5_file(path)
+    with reading(path, "HDF5"), h5py.File(file, "r") as content:
+        images = _array(path, content, f"{PREFIX[split]}_img", count)
+        name = f"{PREFIX[split]}_landmark"
+        points = None
+        if name in content or split != "train":
+            points = _array(path, content, name, count).astype(np.float64)
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.uint8:
         problem = f"expected {PREFIX[split]}_img [N, 3, H, W] of bytes, found {images.shape}"
         raise DataFormatError(path, problem)
@@ -61,10 +61,9 @@ def read_images(
 
 
 def _array(path: Path, content: object, name: str, count: int | None) -> NDArray:
-    try:
-        return np.asarray(content[name][:count])  # type: ignore[index]
-    except KeyError as error:
-        raise DataFormatError(path, f"has no data set {name!r}") from error
+    if name not in content:  # type: ignore[operator]
+        raise DataFormatError(path, f"has no data set {name!r}")
+    return read_array(path, content[name], count)  # type: ignore[index]
 
 
 def _resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -10,10 +10,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tuskbench.errors import DataFormatError
+from tuskbench.errors import DataFormatError, TuskbenchError
 
 # Names of data sets are record numbers of so many digits.
 DIGITS = 6
+# Deflate packs at most 1,032 bytes into one; a data set that was never written takes none.
+MOST_PROMISED = 1100
+SMALL = 1 << 10
 
 
 def read_features(path: Path, start: int = 0) -> Iterator[dict[str, NDArray]]:
@@ -30,7 +33,7 @@ def read_features(path: Path, start: int = 0) -> Iterator[dict[str, NDArray]]:
             missing = [name for name, group in groups.items() if key not in group]
             if missing:
                 raise DataFormatError(path, f"scene {key} lacks {', '.join(missing)}")
-            yield {name: np.asarray(group[key]) for name, group in groups.items()}
+            yield {name: read_array(path, group[key]) for name, group in groups.items()}
 
 
 def has(path: Path, attribute: str) -> bool:
@@ -43,11 +46,29 @@ def has(path: Path, attribute: str) -> bool:
         return attribute in file.attrs
 
 
+def read_array(path: Path, content: object, count: int | None = None) -> NDArray:
+    """Return a data set, or its first `count` rows, of numbers that are really stored.
+
+    Raises:
+        DataFormatError: if it is none, holds no numbers, or promises far more than is stored.
+    """
+    if not isinstance(content, h5py.Dataset) or content.dtype.kind not in "biuf":
+        name = getattr(content, "name", content)
+        raise DataFormatError(path, f"{name!r} is no data set of numbers")
+    if content.nbytes > MOST_PROMISED * (content.id.get_storage_size() + SMALL):
+        problem = f"{content.name!r} promises {content.nbytes} bytes that are not stored"
+        raise DataFormatError(path, problem)
+    return np.asarray(content[:count] if count is not None else content)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError) as error:
+    except TuskbenchError:
+        raise
+    except Exception as error:
+        # h5py raises nearly anything on damaged files.
         reason = str(error).partition("(")[2].rstrip(")") or str(error)
         raise DataFormatError(path, f"cannot be read as HDF5 ({reason})") from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuskbench.data.readers.files import is_file
 from tuskbench.errors import DataFormatError, DataMissingError
 
 FILES = {
@@ -17,6 +20,9 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 UNSIGNED_BYTE = 8
+MOST_DIMENSIONS = 8
+# EMNIST's largest file has 0.6 GB.
+LARGEST = 4 << 30
 CLASSES = 10
 
 
@@ -33,7 +39,7 @@ def locate(folder: Path, name: str, split: str) -> tuple[Path, Path]:
     found = []
     for stem in FILES[split]:
         candidates = [folder / f"{stem}.gz", folder / stem, folder / stem.replace("-idx", ".idx")]
-        present = [path for path in candidates if path.is_file()]
+        present = [path for path in candidates if is_file(path)]
         if not present:
             remedy = "put the IDX file there"
             if name == "mnist":
@@ -50,23 +56,38 @@ def read_array(path: Path) -> NDArray[np.uint8]:
         DataFormatError: if the file is no IDX file of unsigned bytes, or is cut short.
     """
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with path.open("rb") as raw:
+            packed = raw.peek(2)[:2] == b"\x1f\x8b"
+            stream = gzip.GzipFile(fileobj=raw) if packed else raw
+            return _read(path, stream)  # type: ignore[arg-type]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataFormatError(path, f"truncated or damaged gzip file ({error})") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+    except OSError as error:
+        raise DataFormatError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def _read(path: Path, stream: BinaryIO) -> NDArray[np.uint8]:
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] != UNSIGNED_BYTE:
         raise DataFormatError(path, "not an IDX file of unsigned bytes")
-    dimensions = content[3]
-    start = 4 + 4 * dimensions
-    if dimensions == 0 or len(content) < start:
+    dimensions = head[3]
+    if dimensions > MOST_DIMENSIONS:
+        problem = f"has {dimensions} dimensions; at most {MOST_DIMENSIONS} are read"
+        raise DataFormatError(path, problem)
+    sides = stream.read(4 * dimensions)
+    if dimensions == 0 or len(sides) < 4 * dimensions:
         raise DataFormatError(path, "truncated IDX header")
-    shape = struct.unpack(f">{dimensions}I", content[4:start])
-    expected = int(np.prod(shape, dtype=object))
-    if len(content) - start != expected:
+    shape = struct.unpack(f">{dimensions}I", sides)
+    expected = math.prod(shape)
+    if expected > LARGEST:
+        raise DataFormatError(path, f"promises {expected} bytes; at most {LARGEST} are read")
+    # One byte more tells what is too long, and no promise is believed before it is kept.
+    content = stream.read(expected + 1)
+    if len(content) != expected:
         problem = f"expected {expected} bytes of data for shape {shape}"
-        raise DataFormatError(path, f"{problem}, found {len(content) - start}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+        found = len(content) if len(content) < expected else "more"
+        raise DataFormatError(path, f"{problem}, found {found}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from tuskbench.data.readers.files import is_file, read_text, reading
+from tuskbench.data.readers.idx import CLASSES
+from tuskbench.data.readers.pictures import in_bytes, opened
 from tuskbench.errors import DataFormatError, DataMissingError
 
 
@@ -23,10 +26,28 @@ def files(folder: Path, split: str) -> tuple[Path, Path, Path]:
         folder / f"{split}_keypoints.npy",
     )
     for path in paths:
-        if not path.is_file():
+        if not is_file(path):
             remedy = "unpack MIST's mnist_hard.zip there, or set TUSKBENCH_DATA"
             raise DataMissingError("mnist-hard", f"expected {path}", remedy)
     return paths
+
+
+def read_labels(file: Path) -> NDArray[np.int64]:
+    """Return the classes [N, digits] of a split.
+
+    Raises:
+        DataFormatError: if it holds anything but lines of as many classes from 0 to 9.
+    """
+    lines = read_text(file).splitlines()
+    with reading(file, "comma-separated classes"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of a file without lines.
+        labels = np.loadtxt(lines, dtype=np.int64, delimiter=",", ndmin=2)
+    if not labels.size:
+        raise DataFormatError(file, "holds no class")
+    if labels.min() < 0 or labels.max() >= CLASSES:
+        found = f"found {labels.min()} to {labels.max()}"
+        raise DataFormatError(file, f"expected classes 0 to {CLASSES - 1}, {found}")
+    return labels
 
 
 def read_scenes(
@@ -49,26 +70,19 @@ def read_scenes(
         DataFormatError: if the files do not belong together or an image cannot be read.
     """
     list_file, label_file, box_file = files(folder, split)
-    names = list_file.read_text().split()[:count]
-    try:
-        labels = np.loadtxt(label_file, dtype=np.int64, delimiter=",", ndmin=2)[:count]
-    except ValueError as error:
-        raise DataFormatError(label_file, f"expected comma-separated digits ({error})") from error
-    try:
-        boxes = np.load(box_file)[:count].astype(np.float32)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataFormatError(box_file, f"expected an array of boxes ({error})") from error
+    names = read_text(list_file).split()[:count]
+    labels = read_labels(label_file)[:count]
+    with reading(box_file, "an array of boxes"):
+        # Mapped, so that a header that promises too much is refused and not filled with zeros.
+        boxes = np.load(box_file, mmap_mode="r")[:count].astype(np.float32)
     if boxes.shape != (*labels.shape, 3) or len(names) != len(labels):
         problem = f"expected [{len(names)}, {labels.shape[1]}, 3] boxes, found {boxes.shape}"
         raise DataFormatError(box_file, problem)
     images = np.empty((len(names), 1, size, size), np.uint8)
     for row, name in enumerate(names):
-        try:
-            with Image.open(folder / name) as picture:
-                boxes[row] *= size / picture.height
-                grey = picture.convert("L")
-                small = grey if grey.size == (size, size) else grey.resize((size, size))
-                images[row, 0] = np.asarray(small)
-        except (OSError, UnidentifiedImageError) as error:
-            raise DataFormatError(folder / name, f"cannot be read as an image ({error})") from error
+        with opened(folder / name) as picture:
+            boxes[row] *= size / picture.height
+            grey = in_bytes(folder / name, picture).convert("L")
+            small = grey if grey.size == (size, size) else grey.resize((size, size))
+            images[row, 0] = np.asarray(small)
     return images, labels, boxes

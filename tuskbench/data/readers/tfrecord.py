@@ -11,6 +11,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,8 @@ Features = dict[str, NDArray]
 
 # A record is its length, the checksum of that, its bytes, and their checksum.
 HEADER, FOOTER = struct.Struct("<QI"), struct.Struct("<I")
+# A scene of CLEVR with masks takes 3 MB.
+LARGEST_RECORD = 256 << 20
 GZIP = b"\x1f\x8b"
 MASK = 0xA282EAD8
 # Field numbers of `tf.train.Feature`, and what its lists hold.
@@ -47,7 +50,7 @@ def read_records(path: Path) -> Iterator[bytes]:
         DataFormatError: if the file is cut short, damaged, or no TFRecord file.
     """
     number = 0
-    with path.open("rb") as raw:
+    with _opened(path) as raw:
         compressed = raw.peek(2)[:2] == GZIP
         stream: BinaryIO = gzip.GzipFile(fileobj=raw) if compressed else raw  # type: ignore[assignment]
         try:
@@ -59,6 +62,15 @@ def read_records(path: Path) -> Iterator[bytes]:
         except (zlib.error, gzip.BadGzipFile) as error:
             problem = f"damaged gzip data at record {number} ({error})"
             raise DataFormatError(path, problem) from error
+        except OSError as error:
+            raise DataFormatError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def _opened(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataFormatError(path, f"cannot be read ({error.strerror or error})") from error
 
 
 def _read_record(stream: BinaryIO, path: Path, number: int) -> bytes | None:
@@ -71,6 +83,9 @@ def _read_record(stream: BinaryIO, path: Path, number: int) -> bytes | None:
     length, checksum = HEADER.unpack(header)
     if masked_checksum(header[:8]) != checksum:
         problem = f"record {number} has a damaged length" if number else "not a TFRecord file"
+        raise DataFormatError(path, problem)
+    if length > LARGEST_RECORD:
+        problem = f"record {number} promises {length} bytes; at most {LARGEST_RECORD} are read"
         raise DataFormatError(path, problem)
     record, footer = stream.read(length), stream.read(FOOTER.size)
     if len(record) < length or len(footer) < FOOTER.size:
@@ -182,5 +197,6 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
         byte = message[place + step]
         number |= (byte & 0x7F) << (7 * step)
         if byte < 0x80:
-            return number, place + step + 1
+            # The tenth byte has room for more than 64 bits.
+            return number & 0xFFFFFFFFFFFFFFFF, place + step + 1
     raise ValueError("a number does not end")

@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from tuskbench.errors import DataFormatError
+from tuskbench.data.readers import pictures
 
 Entry = TypeVar("Entry")
 
@@ -61,11 +60,4 @@ def read_picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
     Raises:
         DataFormatError: if it is missing or cannot be read.
     """
-    try:
-        with Image.open(path) as picture:
-            whole = picture.convert(mode)
-            if whole.size != (size, size):
-                whole = whole.resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(whole)
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataFormatError(path, f"cannot be read as an image ({error})") from error
+    return pictures.read_picture(path, mode, (size, size))

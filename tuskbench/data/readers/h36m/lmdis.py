@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuskbench.data.human36m import ACTIONS, JOINTS, SUBJECTS, Subjects, in_test
+from tuskbench.data.readers.files import reading
 from tuskbench.data.readers.h36m.frames import (
     REGISTER,
     Frames,
@@ -29,6 +30,8 @@ FOLDER = "h36m_lmdis"
 PICTURES, MASKS, LANDMARKS = "WithBackground", "BackgroudMask", "Landmarks"
 VARIABLE = "keypoints_2d"
 QUALITY = 95
+# The 64 numbers of a pose take half a KiB; what is much larger is something else.
+LARGEST_POSE = 64 << 10
 REMEDY = f"ask the authors of lmdis-rep for their frames; {REGISTER}"
 
 
@@ -106,14 +109,14 @@ def read(
 
 def _read_pose(file: Path) -> NDArray[np.floating]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
-    try:
+    with reading(file, "landmarks"):
+        if file.stat().st_size > LARGEST_POSE:
+            raise DataFormatError(file, f"larger than {LARGEST_POSE >> 10} KiB, and no landmarks")
         pose = np.asarray(loadmat(file)[VARIABLE], np.float64)
-    except (OSError, ValueError, KeyError, NotImplementedError, MatReadError) as error:
-        raise DataFormatError(file, f"cannot be read as landmarks ({error})") from error
-    if pose.shape != (len(JOINTS), 2):
-        raise DataFormatError(file, f"expected {VARIABLE} [32, 2], found shape {pose.shape}")
+    if pose.shape != (len(JOINTS), 2) or not np.isfinite(pose).all():
+        problem = f"expected {VARIABLE} [32, 2] of finite numbers, found shape {pose.shape}"
+        raise DataFormatError(file, problem)
     return pose
 
 

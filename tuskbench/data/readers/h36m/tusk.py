@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuskbench.data.human36m import JOINTS, Subjects, in_test
+from tuskbench.data.readers.files import is_file, read_text, reading
 from tuskbench.data.readers.h36m.frames import (
     REGISTER,
     Frames,
@@ -41,7 +42,7 @@ def files(folder: Path) -> list[Path]:
     """
     found = [folder / name for name in (*LISTS, POSES)]
     for path in found:
-        if not path.is_file():
+        if not is_file(path):
             remedy = f"make it with datasets/preprocess/h36m.ipynb of ubc-vision/TUSK; {REGISTER}"
             raise DataMissingError("h36m", f"expected {path}", remedy)
     return found
@@ -55,7 +56,7 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
         DataFormatError: if a path names no subject.
     """
     lists = files(folder)[: len(LISTS)]
-    paths = [(file, line) for file in lists for line in file.read_text().splitlines() if line]
+    paths = [(file, line) for file in lists for line in read_text(file).splitlines() if line]
     return [
         path for file, path in paths if in_test(_subject(file, path), subjects) == (split == "test")
     ]
@@ -87,14 +88,13 @@ def read(folder: Path, split: str, subjects: Subjects, size: int, count: int) ->
     paths = spread(listed(folder, split, subjects), count)
     poses = np.empty((len(paths), len(JOINTS), 2))
     file = folder / POSES
-    try:
-        with h5py.File(file, "r") as content:
-            for pose, path in zip(poses, paths, strict=True):
-                pose[:] = np.asarray(content[path]).reshape(pose.shape)
-    except KeyError as error:
-        raise DataFormatError(file, f"has no pose of a listed image ({error})") from error
-    except (OSError, ValueError) as error:
-        raise DataFormatError(file, f"cannot be read as poses ({error})") from error
+    with reading(file, "poses"), h5py.File(file, "r") as content:
+        for pose, path in zip(poses, paths, strict=True):
+            if path not in content:
+                raise DataFormatError(file, f"has no pose of a listed image, {path!r}")
+            if getattr(content[path], "size", 0) != pose.size:
+                raise DataFormatError(file, f"expected {pose.size} numbers at {path!r}")
+            pose[:] = np.asarray(content[path]).reshape(pose.shape)
     images = np.empty((len(paths), 3, size, size), np.uint8)
     for image, path in zip(images, paths, strict=True):
         image[:] = read_picture(folder / path, "RGB", size).transpose(2, 0, 1)
