@@ -232,7 +232,7 @@ class Task(ABC):
 
     def departures(self) -> list[str]:
         """Return the settings in force that change what the protocol's numbers mean."""
-        side = [] if self.faithful_to == "paper" else [self.faithful_to]
+        side: list[str] = [] if self.faithful_to == "paper" else [self.faithful_to]
         return side if self.evaluate_on == "test" else [*side, "scored on validation"]
 
     def holds_out(self, split: str) -> bool:

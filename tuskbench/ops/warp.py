@@ -144,8 +144,10 @@ def warp_grid(
         [B, H, W, 2] if cropped, else with the padding around it.
     """
     height, width = (side + 2 * margin(size[0]) for side in size)
-    like = {"device": start.device, "dtype": start.dtype}
-    xs, ys = torch.linspace(-1, 1, width, **like), torch.linspace(-1, 1, height, **like)
+    xs, ys = (
+        torch.linspace(-1, 1, side, device=start.device, dtype=start.dtype)
+        for side in (width, height)
+    )
     pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"))
     if cropped:
         pixels = crop(pixels, size)
@@ -174,10 +176,11 @@ def random_pair(
     size = (images.shape[-2], images.shape[-1])
     # In bfloat16 positions would be off by up to half a pixel.
     with torch.autocast(images.device.type, enabled=False):
-        once, again = (
-            warp_grid(*random_control_points(len(images), ranges).to(images.device), size, **part)
-            for ranges, part in zip(settings, ({}, {"cropped": True}), strict=True)
+        (start, moved), (start_again, moved_again) = (
+            random_control_points(len(images), ranges).to(images.device) for ranges in settings
         )
+        once = warp_grid(start, moved, size)
+        again = warp_grid(start_again, moved_again, size, cropped=True)
         first = warped(pad(images, border), once)
         return crop(first, size), warped(first, again), again
 

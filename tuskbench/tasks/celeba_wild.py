@@ -175,7 +175,7 @@ class CelebAWild(LandmarkTask):
 
     def _cache_key(self, split: str) -> str:
         whole = self.faithful_to == "paper"
-        settings = [self.canvas, self.images[split], self.smallest_face, whole]
+        settings: list[object] = [self.canvas, self.images[split], self.smallest_face, whole]
         if self.source_key() != "generated" and self.holds_out(split):
             settings.append("held out")
         if split.startswith("several") and self.evaluate_on == "validation":

@@ -164,7 +164,8 @@ class Human36M(LandmarkTask):
         return Split(torch.from_numpy(arrays["images"]), targets)
 
     def _cache_key(self, split: str) -> str:
-        settings = [self.canvas, self.images[split], self.subjects, self.background]
+        settings: list[object] = [self.canvas, self.images[split]]
+        settings += [self.subjects, self.background]
         if self.holds_out(split):
             settings.append("held out")
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *settings])
