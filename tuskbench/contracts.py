@@ -330,6 +330,17 @@ class Regularizer(Protocol):
         ...
 
 
+class PairRegularizer(Regularizer, Protocol):
+    """A regularizer that also learns from two views of the same objects."""
+
+    def pair_loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the scalar loss of unit descriptors [N, C] of two views, matched by row.
+
+        Its gradient reaches both views and, where the loss trains them, the prototypes.
+        """
+        ...
+
+
 @runtime_checkable
 class System(Protocol):
     """What is trained and evaluated: a `torch.nn.Module` with these members besides.

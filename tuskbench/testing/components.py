@@ -275,3 +275,20 @@ class RegularizerConformance(ModuleConformance):
         quantized[:, 0].sum().backward()
         assert descriptors.grad is not None
         assert descriptors.grad.abs().sum() > 0
+
+    def test_pair_loss_prefers_matched_views(self) -> None:
+        """A scalar that trains both views, lower for views of one object than of two."""
+        regularizer = self.build().train()
+        if not hasattr(regularizer, "pair_loss"):
+            return
+        views = [toys.toy_descriptors(64).requires_grad_() for _ in range(2)]
+        loss = regularizer.pair_loss(*views)
+        assert loss.shape == ()
+        loss.backward()
+        for view in views:
+            assert view.grad is not None, "the loss does not depend on both views"
+            assert torch.isfinite(view.grad).all()
+            assert view.grad.abs().sum() > 0, "the loss does not depend on both views"
+        first = views[0].detach()
+        matched, mixed = (regularizer.pair_loss(first, first.roll(by, 0)) for by in (0, 1))
+        assert matched < mixed, "views of different objects fit better than those of one"

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, ClassVar
 
-from tuskbench.testing import SystemConformance
+import pytest
+import torch
 
+from tuskbench import registry
+from tuskbench.errors import ConfigurationError
+from tuskbench.settings import rules
+from tuskbench.spec.load import load
+from tuskbench.testing import SystemConformance, toy_batch, toy_task
+
+SPEC = Path(__file__).parents[3] / "specs" / "views_mnist_hard.toml"
 SMALL: dict[str, Any] = {
     "encoder": {"name": "unet", "width": 4, "depth": 2},
     "decoder": {"name": "unet-sum", "width": 4, "depth": 2},
@@ -15,7 +25,7 @@ SMALL: dict[str, Any] = {
     "width": 4,
     "channels": 8,
     "contrast": {"name": "nt-xent", "prototypes": 4},
-    "regularizer": {"name": "swapped-prediction", "prototypes": 4},
+    "regularizer": {"name": "iic", "prototypes": 4, "fine": 6},
 }
 
 
@@ -24,7 +34,7 @@ class TestDetectorStage(SystemConformance):
     settings: ClassVar[dict[str, Any]] = SMALL
 
 
-class TestContrastStage(SystemConformance):
+class TestContrastAndClusteringStage(SystemConformance):
     name = "views"
     settings: ClassVar[dict[str, Any]] = {**SMALL, "stages": (0, 0.1, 0.9, 0), "colour": True}
 
@@ -37,3 +47,123 @@ class TestSelfLabelStage(SystemConformance):
         "certainty": 0.0,
         "decoder": {"name": "unet-alpha", "width": 4, "depth": 2},
     }
+
+
+def build(**settings: Any) -> Any:
+    torch.manual_seed(0)
+    return registry.build("system", {"name": "views", **SMALL, **settings}, toy_task()).train()
+
+
+def train(system: Any, steps: int) -> list[dict[str, Any]]:
+    """Return the losses of a whole training on the toy task."""
+    system.configure(steps)
+    batch, losses = toy_batch(toy_task(), 8), []
+    for step in range(steps):
+        torch.manual_seed(step)
+        losses.append(system.fit_step(batch, step))
+    return losses
+
+
+def state(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+def test_stages_follow_one_another_and_the_detector_is_held_after_its_own() -> None:
+    system = build(stages=(0.25, 0.25, 0.25, 0.25))
+    system.configure(8)
+    batch, seen, detectors = toy_batch(toy_task(), 8), [], []
+    for step in range(8):
+        torch.manual_seed(step)
+        seen.append(set(system.fit_step(batch, step)))
+        detectors.append(state(system.detector))
+    assert all("reconstruction" in names for names in seen[:2])
+    for part, stage in enumerate(("contrast", "clustering", "self-labels"), 1):
+        assert seen[2 * part] == seen[2 * part + 1] == {stage, "painting"}
+    assert all(torch.equal(detectors[1], later) for later in detectors[2:])
+
+
+def test_prototypes_are_placed_at_the_end_of_the_contrast() -> None:
+    system = build(stages=(0, 1, 0, 0), regularizer={"name": "nt-xent", "prototypes": 4})
+    before = system.regularizer.prototypes.detach().clone()
+    train(system, 3)
+    after = system.regularizer.prototypes.detach()
+    assert not torch.equal(before, after)
+    # Means of unit vectors lie within the sphere, where random starts of 8 channels do not.
+    assert (after.norm(dim=-1) <= 1 + 1e-5).all()
+
+
+def test_the_slow_copy_starts_as_the_describer_and_lags_behind_it() -> None:
+    system = build(stages=(0, 0, 0, 1), certainty=0.0)
+    start = state(system.describer)
+    train(system, 6)
+    now, slow = state(system.describer), state(system.teacher.describer)
+    assert 0 < (slow - start).norm() < 0.5 * (now - start).norm()
+
+
+def test_it_tells_the_colours_of_the_toy_task_apart() -> None:
+    """Positions are given, so that the describer's stages alone are tested."""
+    batch = toy_batch(toy_task(), 8)
+    settings = {"stages": (0, 0.3, 0.7, 0), "colour": True, "gamma": 0.2, "side": 0.2}
+    system = build(**settings, learning_rate=5e-3, scale=0.1, shift=0.1)
+    system.detector.locate = lambda images: batch.targets["boxes"][..., :2]
+    train(system, 150)
+    system.eval()
+    with torch.no_grad():
+        descriptors = system._describe(system._plain(batch.images, batch.targets["boxes"][..., :2]))
+    label, truth = system.regularizer.assign(descriptors), batch.targets["labels"].flatten()
+    joint = torch.zeros(4, 4).index_put((label, truth), torch.ones(len(truth)), accumulate=True)
+    assert joint.amax(0).sum() / joint.sum() > 0.9
+
+
+def test_keypoints_are_in_pixels_of_the_whole_image() -> None:
+    system = build()
+    whole = system.detector._enlarged(torch.tensor([[0.0, 7.0]]))
+    # The first reduced pixel is the mean of pixels 0 and 1.
+    torch.testing.assert_close(whole, torch.tensor([[0.5, 14.5]]))
+
+
+def test_prototypes_are_drawn() -> None:
+    pictures = build().figures()["prototype_images"]
+    assert pictures.shape == (4, 3, 32, 32)
+    assert pictures.dtype == torch.uint8
+    # Only the glimpse in the middle is drawn on.
+    assert pictures[..., 0, 0].max() == 0 < pictures[..., 16, 16].max()
+
+
+def test_masks_pass_through_at_the_size_of_the_image() -> None:
+    system = build(decoder={"name": "unet-alpha", "width": 4, "depth": 2}).eval()
+    masks = system.predict(toy_batch(toy_task()).images).masks
+    assert masks.shape == (4, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"glimpse": 10}, "a multiple of 4"),
+        ({"reduction": 3}, "divides the image's sides"),
+        ({"stages": (0, 0, 0, 0)}, "not all 0"),
+        ({"regularizer": {"name": "kmeans"}}, "pair_loss"),
+        ({"contrast": {"name": "none"}}, "pair_loss"),
+    ],
+)
+def test_what_cannot_work_is_said(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        build(**settings)
+
+
+def test_every_rule_sets_something() -> None:
+    # A rule is ignored where a system lacks the setting, and so would a misspelt one be.
+    known = {p.name for p in registry.signature("system", "views").parameters}
+    found = rules("system", "views")
+    assert found
+    for rule in found:
+        names = {path[1] for path in rule.values if path[0] == "system"}
+        assert names <= known, rule.origin
+
+
+def test_the_rules_are_in_the_package() -> None:
+    assert (files("tuskbench_views") / "views.toml").is_file()
+
+
+def test_the_spec_has_no_error() -> None:
+    assert load(SPEC).tasks == ["mnist-hard"]

@@ -65,7 +65,7 @@ def spectral_clusters(points: Tensor, clusters: int, neighbours: int, seed: int)
     edges = edges + edges.T
     scale = diags_array(1 / np.sqrt(edges.sum(1)))
     start = np.random.default_rng(seed).random(count)
-    _, vectors = eigsh(scale @ edges @ scale, k=clusters, which="LA", tol=1e-3, v0=start)
+    _, vectors = eigsh(scale @ edges @ scale, k=clusters, which="LA", v0=start)
     rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
     labels: NDArray = KMeans(clusters, n_init=10, random_state=seed).fit_predict(rows)
     return labels
