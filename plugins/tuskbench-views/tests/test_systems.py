@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tuskbench import registry
+from tuskbench.contracts import Batch
 from tuskbench.errors import ConfigurationError
 from tuskbench.settings import rules
 from tuskbench.spec.load import load
@@ -54,14 +55,12 @@ def build(**settings: Any) -> Any:
     return registry.build("system", {"name": "views", **SMALL, **settings}, toy_task()).train()
 
 
-def train(system: Any, steps: int) -> list[dict[str, Any]]:
-    """Return the losses of a whole training on the toy task."""
+def train(system: Any, steps: int, batch: Batch | None = None) -> None:
+    """Train from the first step to the last, on the toy task unless told otherwise."""
     system.configure(steps)
-    batch, losses = toy_batch(toy_task(), 8), []
     for step in range(steps):
         torch.manual_seed(step)
-        losses.append(system.fit_step(batch, step))
-    return losses
+        system.fit_step(batch or toy_batch(toy_task(), 8), step)
 
 
 def state(module: torch.nn.Module) -> torch.Tensor:
@@ -100,19 +99,29 @@ def test_the_slow_copy_starts_as_the_describer_and_lags_behind_it() -> None:
     assert 0 < (slow - start).norm() < 0.5 * (now - start).norm()
 
 
-def test_it_tells_the_colours_of_the_toy_task_apart() -> None:
+def coloured_squares() -> tuple[Batch, torch.Tensor, torch.Tensor]:
+    """Return images of three squares far apart, their centres [16, 3, 2] and colours [16, 3]."""
+    palette = torch.tensor([[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0], [1.0, 1.0, 1.0]])
+    colour = torch.randint(4, (16, 3), generator=torch.Generator().manual_seed(0))
+    centres = torch.tensor([[6, 6], [24, 8], [15, 24]])
+    images = torch.zeros(16, 3, 32, 32)
+    for k, (x, y) in enumerate(centres.tolist()):
+        images[:, :, y - 3 : y + 4, x - 3 : x + 4] = palette[colour[:, k]][..., None, None]
+    return Batch(images), centres.float().expand(16, -1, -1), colour
+
+
+def test_it_tells_colours_apart() -> None:
     """Positions are given, so that the describer's stages alone are tested."""
-    batch = toy_batch(toy_task(), 8)
-    settings = {"stages": (0, 0.3, 0.7, 0), "colour": True, "gamma": 0.2, "side": 0.2}
-    system = build(**settings, learning_rate=5e-3, scale=0.1, shift=0.1)
-    system.detector.locate = lambda images: batch.targets["boxes"][..., :2]
-    train(system, 150)
-    system.eval()
+    batch, centres, colour = coloured_squares()
+    settings = {"stages": (0, 0.3, 0.7, 0), "colour": True, "gamma": 0.2, "learning_rate": 5e-3}
+    system = build(**settings, regularizer={"name": "iic", "prototypes": 8, "fine": 0})
+    system.detector.locate = lambda images: centres
+    train(system, 100, batch)
     with torch.no_grad():
-        descriptors = system._describe(system._plain(batch.images, batch.targets["boxes"][..., :2]))
-    label, truth = system.regularizer.assign(descriptors), batch.targets["labels"].flatten()
-    joint = torch.zeros(4, 4).index_put((label, truth), torch.ones(len(truth)), accumulate=True)
-    assert joint.amax(0).sum() / joint.sum() > 0.9
+        descriptors = system._describe(system._plain(batch.images, centres))
+    label, truth = system.regularizer.assign(descriptors), colour.flatten()
+    joint = torch.zeros(8, 4).index_put((label, truth), torch.ones(len(truth)), accumulate=True)
+    assert joint.amax(1).sum() / joint.sum() > 0.9
 
 
 def test_keypoints_are_in_pixels_of_the_whole_image() -> None:
