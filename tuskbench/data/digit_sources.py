@@ -32,10 +32,12 @@ class DigitSource:
     Attributes:
         key: `mnist`, `mist`, `digits` or `idx`.
         folder: where its files lie; None for the embedded digits.
+        transposed: whether they store their pictures transposed.
     """
 
     key: Literal["mnist", "mist", "digits", "idx"]
     folder: Path | None
+    transposed: bool = False
 
     @property
     def title(self) -> str:
@@ -89,13 +91,14 @@ class DigitSource:
         else:
             assert self.folder is not None
             tiles, classes = idx.read_digits(self.folder, self.key, which)
+            tiles = tiles.swapaxes(1, 2).copy() if self.transposed else tiles
         if not hold_out:
             return tiles, classes
         chosen = (np.arange(len(tiles)) % HELD_OUT_EVERY == 0) == (split == "validation")
         return tiles[chosen], classes[chosen]
 
 
-def resolve(source: Source, path: str) -> DigitSource:
+def resolve(source: Source, path: str, *, transpose: bool = False) -> DigitSource:
     """Decide which source is used.
 
     "auto" takes MIST's official folder, else MNIST's files, else the embedded digits.
@@ -110,7 +113,7 @@ def resolve(source: Source, path: str) -> DigitSource:
         if not path:
             remedy = 'give the folder of the IDX files as path = "..."'
             raise DataMissingError("mnist-hard", "no path for source 'idx'", remedy)
-        return _present(DigitSource("idx", Path(path).expanduser()))
+        return _present(DigitSource("idx", Path(path).expanduser(), transpose))
     choices = [DigitSource("mist", root / "mnist_hard"), DigitSource("mnist", root / "mnist")]
     if source != "auto":
         return _present(next(choice for choice in choices if choice.key == source))
@@ -123,7 +126,15 @@ def resolve(source: Source, path: str) -> DigitSource:
 
 
 def _present(source: DigitSource) -> DigitSource:
-    source._files()
+    """Return a source whose files are there and whose labels are classes."""
+    files = source._files()
+    if source.key == "mist":
+        for file in files:
+            if file.name.endswith("_labels.txt"):
+                mist.read_labels(file)
+    elif source.key != "digits":
+        for _, labels in zip(files[::2], files[1::2], strict=True):
+            idx.read_labels(labels)
     return source
 
 

@@ -35,10 +35,18 @@ class PeopleSource:
     Attributes:
         key: which one.
         folder: where its files lie; None for generated people.
+        strict: stop where a clip of the official files lacks its video, masks or poses.
     """
 
     key: Key
     folder: Path | None
+    strict: bool = False
+
+    def lacking(self) -> list[str]:
+        """Return the clips of the official files that are left out."""
+        if self.key != "official" or self.folder is None:
+            return []
+        return official.lacking(self.folder)
 
     def fingerprint(self) -> str:
         """Return a hash of the files: of lists and poses, or of all names.
@@ -63,7 +71,11 @@ class PeopleSource:
         both = ("train", "test")
         if self.key == "lmdis":
             return [name for split in both for name in lmdis.listed(self.folder, split, "lmdis")]
-        found = [c for split in both for c in official.clips(self.folder, split, "lmdis")]
+        found = [
+            clip
+            for split in both
+            for clip in official.clips(self.folder, split, "lmdis", strict=self.strict)
+        ]
         paths = [path for clip in found for path in (clip.poses, clip.video, clip.masks)]
         return [f"{path.relative_to(self.folder)} {path.stat().st_size}" for path in paths]
 
@@ -79,13 +91,14 @@ class PeopleSource:
                 lmdis.check_complete(self.folder, names)
 
 
-def resolve(source: Source) -> PeopleSource:
+def resolve(source: Source, *, strict: bool = False) -> PeopleSource:
     """Decide which source is used; "auto" takes the first one that is there, else generates.
 
     Raises:
         DataMissingError: if the files of the source asked for are not there.
     """
-    choices = [PeopleSource(key, data_root() / folder) for key, folder in FOLDERS.items()]
+    root = data_root()
+    choices = [PeopleSource(key, root / folder, strict) for key, folder in FOLDERS.items()]
     if source == "generated":
         return PeopleSource("generated", None)
     for choice in choices:

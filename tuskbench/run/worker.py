@@ -229,7 +229,11 @@ class _Attempt:
                 trained.joules,
             ),
             provenance(cell, device, self._started),
-            notes=[*trained.notes, *_notes(self._system)],
+            notes=[
+                *trained.notes,
+                *_notes(self._system),
+                *filter(None, [getattr(self._task, "note", "")]),
+            ],
         )
         record = self._store.write(cell, record, metrics.per_image, metrics.figures)
         (self._store.folder(cell.id) / TRACEBACK).unlink(missing_ok=True)

@@ -63,6 +63,8 @@ class Human36M(LandmarkTask):
         faithful_to: "paper" fits the regressor in closed form, with keypoints sorted by x;
             "code" by two epochs of Adam, with keypoints sorted by y.
         ridge: penalty of the closed form.
+        strict: stop where a clip of the official files lacks its video, masks or poses (many
+            copies lack S11 Directions 54138969), instead of going on without it.
         evaluate_on: the split that is scored: "test", or for choosing settings "validation":
             the last tenth of the training images in their order, or generated images of the
             last training subject, which training then does without.
@@ -101,7 +103,9 @@ class Human36M(LandmarkTask):
         faithful_to: Faithful = "paper",
         ridge: Annotated[float, Ge(0)] = 1e-6,
         evaluate_on: EvaluateOn = "test",
+        strict: bool = False,
     ) -> None:
+        self.strict = strict
         self.source, self.canvas = source, canvas
         self.images = {"train": train_images, "test": test_images, "validation": test_images}
         self.evaluate_on = evaluate_on
@@ -114,7 +118,7 @@ class Human36M(LandmarkTask):
 
     @cached_property
     def _resolved(self) -> PeopleSource:
-        resolved = resolve(self.source)
+        resolved = resolve(self.source, strict=self.strict)
         if resolved.key == "tusk":
             self._check_background()
         return resolved
@@ -132,7 +136,19 @@ class Human36M(LandmarkTask):
         """Return the name of the resolved source and of the rules that papers differ in."""
         sides = "" if self.left_right == "tusk" else ", anatomical sides"
         grey = "" if self.background == "white" else ", grey background"
-        return f"{TITLES[self._resolved.key]}, {self.subjects} split{sides}{grey}"
+        without = f", {self._without}" if self._without else ""
+        return f"{TITLES[self._resolved.key]}, {self.subjects} split{sides}{grey}{without}"
+
+    @cached_property
+    def _without(self) -> str:
+        clips = self._resolved.lacking()
+        return f"without {clips[0] if len(clips) == 1 else f'{len(clips)} clips'}" if clips else ""
+
+    @property
+    def note(self) -> str:
+        """Return what the record says of clips that are left out."""
+        clips = self._resolved.lacking()
+        return f"files of these clips are missing: {', '.join(clips[:20])}" if clips else ""
 
     def info(self) -> TaskInfo:
         """Return size, warps and border for a system."""

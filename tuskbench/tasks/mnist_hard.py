@@ -54,6 +54,7 @@ class MnistHard(Task):
             (scikit-learn's 1,797 real 8x8 digits), "idx" (any IDX set, see `path`), or "auto":
             the first of mist, mnist and digits that is there.
         path: folder of the IDX files for source "idx".
+        transpose: whether those files store their pictures transposed, as EMNIST's do.
         canvas: side of the image in pixels; 0 suits the source (80, or 40 for 8x8 digits).
         train_images: number of training images.
         test_images: number of test images; 50,000 in the paper, of which its code scores the
@@ -102,6 +103,7 @@ class MnistHard(Task):
         *,
         source: Source = "auto",
         path: str = "",
+        transpose: bool = False,
         canvas: Annotated[int, Ge(0)] = 0,
         train_images: Annotated[int, Ge(1)] = 50_000,
         test_images: Annotated[int, Ge(1)] = 50_000,
@@ -116,6 +118,9 @@ class MnistHard(Task):
         smallest_score: float | Literal["fitted"] = 0.0,
     ) -> None:
         self.source, self.path, self.requested_canvas = source, path, canvas
+        self.transpose = transpose
+        if transpose and source != "idx":
+            raise ConfigurationError(self.name, "transpose", True, 'false unless source = "idx"')
         self.images = {"train": train_images, "test": test_images, "validation": test_images}
         self.evaluate_on = evaluate_on
         self.fewest, self.most = fewest, most
@@ -129,7 +134,7 @@ class MnistHard(Task):
 
     @cached_property
     def _resolved(self) -> DigitSource:
-        found = resolve(self.source, self.path)
+        found = resolve(self.source, self.path, transpose=self.transpose)
         if found.key == "mist" and self._layout():
             wanted = '"mnist", "digits" or "idx": the official scenes are as they are'
             raise ConfigurationError(self.name, "source", "mist", wanted)
@@ -208,6 +213,7 @@ class MnistHard(Task):
     def _cache_key(self, split: str) -> str:
         layout = [self.canvas, self.images[split], self.fewest, self.most, self.tile, self.distance]
         layout += ["held out"] if self.holds_out(split) else []
+        layout += ["transposed"] if self.transpose else []
         return cache_key(f"{self.name}-{split}", [self.fingerprint(), split, *layout])
 
     def _arrays(self, split: str) -> dict[str, np.ndarray]:

@@ -19,6 +19,8 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+# Ends of EMNIST's own names, which begin with `emnist-digits-` or the like.
+_EMNIST = {stem: stem.replace("t10k", "test") for stems in FILES.values() for stem in stems}
 UNSIGNED_BYTE = 8
 MOST_DIMENSIONS = 8
 # EMNIST's largest file has 0.6 GB.
@@ -42,6 +44,12 @@ def locate(folder: Path, name: str, split: str) -> tuple[Path, Path]:
         present = [path for path in candidates if is_file(path)]
         if not present:
             remedy = "put the IDX file there"
+            emnist = sorted(folder.glob(f"emnist-*-{_EMNIST[stem]}*"))
+            if emnist:
+                remedy = (
+                    f"{emnist[0].name} looks like EMNIST, which stores its pictures transposed: "
+                    f"name its files so, and set transpose = true for source 'idx'"
+                )
             if name == "mnist":
                 remedy += f" (from {MNIST}), or set TUSKBENCH_DATA to the folder above"
             raise DataMissingError(name, f"expected {candidates[0]} or {candidates[1]}", remedy)
@@ -99,7 +107,7 @@ def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8],
             are more than ten classes.
     """
     image_file, label_file = locate(folder, name, split)
-    images, labels = read_array(image_file), read_array(label_file)
+    images, labels = read_array(image_file), read_labels(label_file)
     if images.ndim != 3:
         raise DataFormatError(image_file, f"expected images [N, H, W], found shape {images.shape}")
     if labels.shape != images.shape[:1]:
@@ -107,7 +115,17 @@ def read_digits(folder: Path, name: str, split: str) -> tuple[NDArray[np.uint8],
         raise DataFormatError(label_file, problem)
     if not len(images):
         raise DataFormatError(image_file, "holds no image")
-    if labels.max() >= CLASSES:
-        problem = f"expected classes 0 to {CLASSES - 1}, found {labels.max()}"
-        raise DataFormatError(label_file, problem)
     return images, labels.astype(np.int64)
+
+
+def read_labels(file: Path) -> NDArray[np.uint8]:
+    """Return the classes of a split.
+
+    Raises:
+        DataFormatError: if the file is damaged, or a class is above 9.
+    """
+    labels = read_array(file)
+    if labels.max(initial=0) >= CLASSES:
+        problem = f"expected classes 0 to {CLASSES - 1}, found {labels.max()}"
+        raise DataFormatError(file, problem)
+    return labels

@@ -48,26 +48,54 @@ class Clip:
     masks: Path
 
 
-def clips(folder: Path, split: str, subjects: Subjects) -> list[Clip]:
-    """Return the clips of a split, of the six actions, in order.
+def clips(folder: Path, split: str, subjects: Subjects, *, strict: bool = False) -> list[Clip]:
+    """Return the whole clips of a split, of the six actions, in order.
+
+    Args:
+        folder: where the archives are unpacked.
+        split: `train` or `test`.
+        subjects: who is in the test split.
+        strict: stop where a clip lacks its video, masks or poses, instead of leaving it out.
 
     Raises:
-        DataMissingError: if there is none, or if one lacks its video or its masks.
+        DataMissingError: if a subject has no whole clip, or one lacks a file and `strict` is set.
     """
-    found = []
-    videos, masks = _by_clip(folder, VIDEOS, "mp4"), _by_clip(folder, MASKS, "mp4")
-    for (subject, name), poses in _by_clip(folder, POSES, "cdf").items():
-        action = name.split(".")[0].split(" ")[0]
-        if action not in ACTIONS or in_test(subject, subjects) != (split == "test"):
-            continue
-        for part, there in ((VIDEOS, videos), (MASKS, masks)):
-            if (subject, name) not in there:
-                expected = f"expected {folder}/**/{subject}/{part}/{name}.mp4"
-                raise DataMissingError("h36m", expected, REGISTER)
-        found.append(Clip(subject, poses, videos[subject, name], masks[subject, name]))
+    found, missing = _sorted_out(folder, split, subjects)
+    if missing and strict:
+        raise DataMissingError("h36m", f"expected {missing[0][1]}", REGISTER)
+    whole = {clip.subject for clip in found}
+    for (subject, _), expected in missing:
+        if subject not in whole:
+            raise DataMissingError("h36m", f"expected {expected}", REGISTER)
     if not found:
         raise DataMissingError("h36m", f"expected {folder}/**/S?/{POSES}/*.cdf", REGISTER)
     return found
+
+
+def lacking(folder: Path) -> list[str]:
+    """Return the clips of both splits that are left out, such as `S11 Directions.54138969`."""
+    missing = [m for split in ("train", "test") for m in _sorted_out(folder, split, "lmdis")[1]]
+    return [f"{subject} {name}" for (subject, name), _ in missing]
+
+
+def _sorted_out(
+    folder: Path, split: str, subjects: Subjects
+) -> tuple[list[Clip], list[tuple[tuple[str, str], str]]]:
+    """Return the whole clips, and subject, name and lacking file of the others."""
+    parts = ((POSES, "cdf"), (VIDEOS, "mp4"), (MASKS, "mp4"))
+    there = [_by_clip(folder, part, ending) for part, ending in parts]
+    found, missing = [], []
+    for subject, name in sorted({key for files in there for key in files}):
+        action = name.split(".")[0].split(" ")[0]
+        if action not in ACTIONS or in_test(subject, subjects) != (split == "test"):
+            continue
+        lacks = [p for p, files in zip(parts, there, strict=True) if (subject, name) not in files]
+        if lacks:
+            expected = f"{folder}/**/{subject}/{lacks[0][0]}/{name}.{lacks[0][1]}"
+            missing.append(((subject, name), expected))
+        else:
+            found.append(Clip(subject, *(files[subject, name] for files in there)))
+    return found, missing
 
 
 def _by_clip(folder: Path, part: str, extension: str) -> dict[tuple[str, str], Path]:
