@@ -46,7 +46,7 @@ class FakeTask(Task):
 
     Args:
         images: images in each split.
-        broken: phase in which the task fails.
+        broken: phase in which the task fails, or what it hands on that it must not.
     """
 
     name = "fake-task"
@@ -61,7 +61,7 @@ class FakeTask(Task):
         self,
         *,
         images: Annotated[int, Ge(1)] = 20,
-        broken: Literal["", "data", "evaluate"] = "",
+        broken: Literal["", "data", "evaluate", "floats", "undeclared", "nan"] = "",
     ) -> None:
         self.images, self.broken = images, broken
 
@@ -81,16 +81,35 @@ class FakeTask(Task):
         images = torch.randint(256, (self.images, 1, SIZE, SIZE), generator=generator)
         brightest = images.flatten(1).argmax(1)
         xy = torch.stack([brightest % SIZE, brightest // SIZE], 1).float()
-        return Split(images.to(torch.uint8), {"xy": xy})
+        kept = images.float() if self.broken == "floats" else images.to(torch.uint8)
+        return Split(kept, {"xy": xy})
 
     def evaluate(self, predict: Predict) -> Metrics:
         if self.broken == "evaluate":
             raise ZeroDivisionError("nothing to divide by")
         found = torch.cat([p.keypoints.xy[:, 0] for p in predict("test") if p.keypoints])
         distance = (found - self.split("test").targets["xy"]).norm(dim=1).numpy()
-        values = {"distance": distance.mean()}
+        values = {"distance": np.nan if self.broken == "nan" else distance.mean()}
+        if self.broken == "undeclared":
+            values["speed"] = 1.0
         figures = {"found": found.numpy()}
         return Metrics(values, {"distance": distance.astype(np.float64)}, {"images": 1}, figures)
+
+
+def _two(found: Keypoints) -> Prediction:
+    score = torch.tensor([0.2, 0.9]).expand(len(found.xy), 2)
+    return Prediction(Keypoints(found.xy.expand(-1, 2, -1), score))
+
+
+_BREACHES = {
+    "int64": lambda found: Prediction(Keypoints(found.xy.long(), found.score)),
+    "outside": lambda found: Prediction(Keypoints(found.xy + SIZE, found.score)),
+    "above one": lambda found: Prediction(Keypoints(found.xy, found.score * 1.5)),
+    "unsorted": _two,
+    "labels": lambda found: Prediction(Keypoints(found.xy, found.score, found.score.long() - 2)),
+    "masks": lambda found: Prediction(found, torch.full((len(found.xy), 1, SIZE, SIZE), 0.5)),
+    "absent": lambda found: Prediction(),
+}
 
 
 class FakeSystem(torch.nn.Module):
@@ -103,6 +122,7 @@ class FakeSystem(torch.nn.Module):
         accident: what goes wrong at step `at`.
         at: the step.
         delay: seconds a step.
+        breach: which rule of the contract is broken.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"keypoints"})
@@ -118,8 +138,14 @@ class FakeSystem(torch.nn.Module):
         accident: Literal["", "nan", "crash", "kill"] = "",
         at: int = 3,
         delay: float = 0.0,
+        breach: Literal[
+            "", "int64", "outside", "above one", "unsorted", "labels", "masks", "absent", "targets"
+        ] = "",
     ) -> None:
         super().__init__()
+        self.breach = breach
+        if breach == "targets":
+            self.supervision = "none"
         if width % 2:
             raise ConfigurationError("system fake-system", "width", width, "an even number")
         self.noise, self.accident, self.at, self.delay = noise, accident, at, delay
@@ -150,8 +176,9 @@ class FakeSystem(torch.nn.Module):
         return self.linear(images[:, 0].flatten(1))
 
     def predict(self, images: Tensor) -> Prediction:
-        xy = self._xy(images)[:, None]
-        return Prediction(Keypoints(xy, torch.ones_like(xy[..., 0])))
+        xy = self._xy(images)[:, None].clamp(0, SIZE - 1)
+        found = Keypoints(xy, torch.ones_like(xy[..., 0]))
+        return _BREACHES.get(self.breach, Prediction)(found)
 
     def figures(self) -> Mapping[str, Tensor]:
         return {"weights": self.linear.weight}

@@ -164,11 +164,20 @@ class TaskInfo:
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is shown: `percent` multiplies by 100; `higher_is_better` orders rows."""
+    """What a metric means and how it is shown.
+
+    Attributes:
+        doc: what it measures, one sentence.
+        percent: whether it is shown times 100.
+        higher_is_better: the order of rows.
+        undefined: when there is no value, in words such as "where no digit is matched"; NaN and
+            absence are refused of a metric that does not say so.
+    """
 
     doc: str
     percent: bool = True
     higher_is_better: bool = True
+    undefined: str = ""
 
 
 @dataclass
@@ -348,7 +357,11 @@ class System(Protocol):
     The constructor's positional parameter is the `TaskInfo`; its keyword-only parameters
     are the settings that a spec may give. A system that can look for another number of objects
     than it was trained for also has `look_for(objects: int | None) -> None`, which holds for the
-    predictions that follow; None restores what training used.
+    predictions that follow; None restores what training used. A system that knows how many
+    different labels it can give may say so in `label_count: int`.
+
+    `supervision` says in words what it learns from besides images, such as "class counts". With
+    "none" the batches that it is trained on have no targets.
     """
 
     provides: ClassVar[frozenset[str]]

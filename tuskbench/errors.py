@@ -175,3 +175,13 @@ class NonFiniteLossError(TuskbenchError):
     def __init__(self, name: str, value: float, step: int) -> None:
         self.name, self.value, self.step = name, value, step
         super().__init__(f"loss {name!r} became {value} at step {step}")
+
+
+class ContractError(TuskbenchError):
+    """A component hands on what its contract does not allow."""
+
+    exit_code = 1
+
+    def __init__(self, component: str, found: str, rule: str) -> None:
+        self.component, self.found, self.rule = component, found, rule
+        super().__init__(f"{component}: {found}, against its contract: {rule}")

@@ -254,7 +254,7 @@ def score(
         "mean_landmark_error": blind.mean(1),
         "oracle_error": perfect.mean(1),
     }
-    values = {name: float(np.nanmean(each)) for name, each in per_image.items()}
+    values = {name: float(_mean(each)) for name, each in per_image.items()}
     counts = {
         "images": len(truth),
         "skipped": int(np.isnan(errors).any(1).sum()),
@@ -262,9 +262,15 @@ def score(
         "regressor_inputs": regressor.inputs,
     }
     figures = _figures(test[0], found, truth, predicted)
-    figures["landmark_errors"] = np.nanmean(errors, axis=0)
-    figures["mean_landmark_errors"] = np.nanmean(blind, axis=0)
+    figures["landmark_errors"] = _mean(errors)
+    figures["mean_landmark_errors"] = _mean(blind)
     return Metrics(values, per_image, counts, figures)
+
+
+def _mean(errors: Floats) -> Floats:
+    """Return the mean over the images [N, ...] that have a score; NaN where none has."""
+    scored = errors[~np.isnan(errors.reshape(len(errors), -1)).any(1)]
+    return scored.mean(0) if len(scored) else np.full(errors.shape[1:], np.nan)
 
 
 def _oracle_errors(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tuskbench.run import seeding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    import numpy as np
     from lightning_fabric import Fabric
 
     from tuskbench.cell import Cell
-    from tuskbench.contracts import Metrics, Predict, Prediction, Split, Task
+    from tuskbench.contracts import MetricInfo, Metrics, Predict, Prediction, Split, Task
+    from tuskbench.run.inspection import Inspector
     from tuskbench.run.interrupt import StopFlag
 
 # Marks evaluation's randomness apart from that of training steps, which are not negative.
@@ -36,12 +37,18 @@ def to_cpu(value: Any) -> Any:
 
 
 def predictor(
-    system: Any, read: Callable[[str], Split], fabric: Fabric, batch_size: int, stop: StopFlag
+    system: Any,
+    inspector: Inspector,
+    read: Callable[[str], Split],
+    fabric: Fabric,
+    batch_size: int,
+    stop: StopFlag,
 ) -> Predict:
     """Return the function that yields a system's predictions over a named split.
 
     Args:
         system: a `tuskbench.contracts.System`.
+        inspector: checks the first batch of every split.
         read: returns a split by name, on the device.
         fabric: gives device and precision.
         batch_size: images at a time.
@@ -59,8 +66,11 @@ def predictor(
             last = min(first + batch_size, len(split))
             batch = split.batch(torch.arange(first, last, device=fabric.device))
             # Not around the yield: the caller's code would run without gradient too.
-            with torch.no_grad(), fabric.autocast():
+            parts = nullcontext() if first else inspector.parts()
+            with torch.no_grad(), fabric.autocast(), parts:
                 prediction = system.predict(batch.images)
+            if not first:
+                inspector.prediction(prediction, batch.images)
             yield to_cpu(prediction)
 
     return predict
@@ -79,15 +89,19 @@ def looking_for(system: Any, objects: int | None) -> Iterator[None]:
             system.look_for(None)
 
 
-def evaluate(cell: Cell, task: Task, system: Any, predict: Predict) -> Metrics:
+def evaluate(
+    cell: Cell, task: Task, system: Any, inspector: Inspector, predict: Predict
+) -> Metrics:
     """Score a system; its own figures are added to the task's.
 
     Raises:
         Interrupted: if asked to stop.
+        ContractError: if a prediction or the metrics are not what they should be.
     """
     system.eval()
     seeding.seed_all(cell.seed, _EVALUATION)
     metrics = task.evaluate(predict)
+    inspector.metrics(metrics)
     drawn: dict[str, np.ndarray] = {
         name: to_cpu(tensor).numpy() for name, tensor in system.figures().items()
     }
@@ -95,3 +109,15 @@ def evaluate(cell: Cell, task: Task, system: Any, predict: Predict) -> Metrics:
     metrics.values = {name: float(value) for name, value in metrics.values.items()}
     metrics.counts = {name: int(value) for name, value in metrics.counts.items()}
     return metrics
+
+
+def undefined_scores(metrics: Metrics, declared: Mapping[str, MetricInfo]) -> list[str]:
+    """Return what has to be said of means that not every image is in, a sentence each."""
+    said: dict[str, list[str]] = {}
+    for name, scores in metrics.per_image.items():
+        missing, images = int(np.isnan(scores).sum()), len(scores)
+        if missing:
+            other = f"; the mean is over the other {images - missing}" if missing < images else ""
+            why = f"{missing} of {images} images have no score, {declared[name].undefined}{other}"
+            said.setdefault(why, []).append(name)
+    return [f"{', '.join(names)}: {why}" for why, names in said.items()]

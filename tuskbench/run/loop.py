@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tuskbench.cell import Cell
     from tuskbench.contracts import Split, TaskInfo
+    from tuskbench.run.inspection import Inspector
 
 EVENT_SECONDS = 1.0
 """Shortest time between two events of training."""
@@ -53,6 +55,7 @@ class TrainingLoop:
         cell: what is trained, how long and with which seed.
         info: the task, kept in the checkpoint for those who predict with it.
         system: a `tuskbench.contracts.System`, on the device.
+        inspector: checks the first step, and says what of a batch the system may see.
         fabric: Fabric, launched.
         path: the checkpoint's file.
         events: takes the progress.
@@ -65,6 +68,7 @@ class TrainingLoop:
         cell: Cell,
         info: TaskInfo,
         system: Any,
+        inspector: Inspector,
         fabric: Fabric,
         path: Path,
         events: Events,
@@ -73,6 +77,7 @@ class TrainingLoop:
     ) -> None:
         self._cell, self._info, self._system, self._fabric = cell, info, system, fabric
         self._path, self._events, self._stop = path, events, stop
+        self._inspector = inspector
         self._parallel = Parallel(fabric)
         self._checkpoint_due = Throttle(checkpoint_seconds)
         self._event_due = Throttle(EVENT_SECONDS)
@@ -100,7 +105,7 @@ class TrainingLoop:
         self._system.train()
         try:
             for step in range(first, steps):
-                self._step(split, step)
+                self._step(split, step, inspected=step == first)
                 self._after(step + 1, optimizers, meter)
             self._watch.check()
         except NonFiniteLossError:
@@ -114,13 +119,17 @@ class TrainingLoop:
         self._save({}, steps, trained)
         return trained
 
-    def _step(self, split: Split, step: int) -> None:
+    def _step(self, split: Split, step: int, inspected: bool) -> None:
         cell, parallel = self._cell, self._parallel
         seeding.seed_all(cell.seed, step, parallel.rank)
         batch_size = cell.training.batch_size
         index = seeding.batch_indices(len(split), batch_size, cell.seed, step)
         batch = split.batch(parallel.shard(index).to(self._fabric.device))
-        with self._fabric.autocast():
+        inspector = self._inspector
+        if inspected:
+            inspector.batch(batch, self._fabric.device)
+        batch = inspector.visible(batch)
+        with self._fabric.autocast(), inspector.parts() if inspected else nullcontext():
             losses = self._system.fit_step(batch, step)
         parallel.share(self._system)
         self._watch.add(step, losses)

@@ -20,8 +20,9 @@ from tuskbench.errors import ConfigurationError, DamagedRecordError, StoreError,
 from tuskbench.run import checkpoint, seeding
 from tuskbench.run.cost import cost
 from tuskbench.run.device import make_fabric, process_rank
-from tuskbench.run.evaluation import evaluate, predictor
+from tuskbench.run.evaluation import evaluate, predictor, undefined_scores
 from tuskbench.run.events import Events, LogFile
+from tuskbench.run.inspection import Inspector
 from tuskbench.run.interrupt import Interrupted, StopFlag
 from tuskbench.run.loop import TrainingLoop
 from tuskbench.run.provenance import now, provenance
@@ -182,6 +183,7 @@ class _Attempt:
         # On the CPU first, so that a seed gives the same weights on every device.
         self._system = registry.build("system", cell.system, self._info)
         self._system.to(self._fabric.device)
+        self._inspector = Inspector(cell, self._task, self._info, self._system)
         self._enter("data")
         self._read = cache(self._read_split)
         split = self._read("train")
@@ -194,6 +196,7 @@ class _Attempt:
             self._cell,
             self._info,
             self._system,
+            self._inspector,
             self._fabric,
             self._path,
             self._events,
@@ -209,8 +212,9 @@ class _Attempt:
         began = time.perf_counter()
         # Training makes pairs of its images, so twice as many fit without gradient.
         images = 2 * training.batch_size
-        predict = predictor(self._system, self._read, self._fabric, images, self._stop)
-        metrics = evaluate(cell, self._task, self._system, predict)
+        inspector = self._inspector
+        predict = predictor(self._system, inspector, self._read, self._fabric, images, self._stop)
+        metrics = evaluate(cell, self._task, self._system, inspector, predict)
         evaluated = time.perf_counter() - began
         self._enter("store")
         trained, device = self._trained, self._fabric.device
@@ -233,6 +237,7 @@ class _Attempt:
                 *trained.notes,
                 *_notes(self._system),
                 *filter(None, [getattr(self._task, "note", "")]),
+                *undefined_scores(metrics, self._task.metrics),
             ],
         )
         record = self._store.write(cell, record, metrics.per_image, metrics.figures)
@@ -240,7 +245,7 @@ class _Attempt:
         return record
 
     def _read_split(self, name: str) -> Split:
-        split: Split = self._task.split(name)
+        split = self._inspector.split(name, self._task.split(name))
         return split.to(self._fabric.device)
 
     def _enter(self, phase: str) -> None:

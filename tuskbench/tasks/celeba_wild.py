@@ -31,6 +31,8 @@ GENERATOR_SEED = 2022
 # The largest face that is generated, by the image's area.
 LARGEST_FACE = 0.6
 FACES = (2, 3, 4)
+NO_EYES = "where the eyes have no distance"
+UNCOVERED = "where several faces are not asked for, or not generated"
 # Of the official code's regressor on MAFL.
 EPOCHS = 5
 # Ranges of the official code (configs/celeba.yaml).
@@ -45,11 +47,13 @@ def _several_metrics() -> dict[str, MetricInfo]:
     for faces in (1, *FACES):
         where = "one face" if faces == 1 else f"{faces} faces"
         covered[f"covered_{faces}"] = MetricInfo(
-            f"share of faces whose landmarks all have a keypoint in reach, in images of {where}"
+            f"share of faces whose landmarks all have a keypoint in reach, in images of {where}",
+            undefined=UNCOVERED,
         )
         false[f"false_{faces}"] = MetricInfo(
             f"share of keypoints outside every face's box, in images of {where}",
             higher_is_better=False,
+            undefined=UNCOVERED,
         )
     return covered | false
 
@@ -90,14 +94,17 @@ class CelebAWild(LandmarkTask):
         "error": MetricInfo(
             "distance of regressed landmarks by the distance between the eyes",
             higher_is_better=False,
+            undefined=NO_EYES,
         ),
         "mean_landmark_error": MetricInfo(
             "the same for the mean landmarks of the labelled images, which look at no image",
             higher_is_better=False,
+            undefined=NO_EYES,
         ),
         "oracle_error": MetricInfo(
             "the same for the regressor on the true landmarks: what the protocol itself costs",
             higher_is_better=False,
+            undefined=NO_EYES,
         ),
         **_several_metrics(),
     }

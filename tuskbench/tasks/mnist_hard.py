@@ -92,7 +92,10 @@ class MnistHard(Task):
         "reverse": MetricInfo("share of matched digits with their class's main prototype"),
         "reverse_both": MetricInfo("share of digits matched, with their class's main prototype"),
         "majority": MetricInfo("classification when prototypes may share a class"),
-        "descriptor_kmeans": MetricInfo("classification by k-means on the descriptors"),
+        "descriptor_kmeans": MetricInfo(
+            "classification by k-means on the descriptors",
+            undefined="where there are no descriptors, or fewer digits are matched than classes",
+        ),
         "pixel_kmeans": MetricInfo(
             "the same by k-means on the pixels at the true positions, which no system has"
         ),

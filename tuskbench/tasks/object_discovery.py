@@ -33,6 +33,8 @@ Crop = Literal["tusk", "slot-attention"]
 
 GENERATOR_SEED = 2022
 
+UNLABELLED = "where not every mask has a labelled keypoint"
+
 # Ranges of the official code (configs/clevr.yaml and configs/tetrominoes.yaml).
 WARPS = (
     WarpSettings(scale=(0.98, 0.02), displacement=0.03, offset=0.02, rotation=0.05),
@@ -42,22 +44,27 @@ WARPS = (
 
 def metric_table(properties: tuple[str, ...], more: str) -> dict[str, MetricInfo]:
     """Return the metrics of a task whose prototypes are scored on `properties`."""
-    table = {"ari": MetricInfo("adjusted Rand index over the objects' pixels")}
+    table = {"ari": _masked("adjusted Rand index over the objects' pixels")}
     for name in properties:
         doc = f"share of keypoints on an object whose prototype tells its {name} (official code)"
-        table[name] = MetricInfo(doc)
-    table["ari_more"] = MetricInfo(f"adjusted Rand index on images of {more}")
-    table["ari_all"] = MetricInfo("adjusted Rand index over all pixels, background included")
-    table["best_iou"] = MetricInfo(
+        table[name] = MetricInfo(doc, undefined=UNLABELLED)
+    table["ari_more"] = _masked(f"adjusted Rand index on images of {more}")
+    table["ari_all"] = _masked("adjusted Rand index over all pixels, background included")
+    table["best_iou"] = _masked(
         "mean over objects of the best overlap of a segment, background in it included"
     )
     for name in properties:
         doc = f"share of all objects whose own prototype tells their {name}, learnt on train"
-        table[f"{name}_strict"] = MetricInfo(doc)
+        table[f"{name}_strict"] = MetricInfo(doc, undefined=UNLABELLED)
     table["coverage"] = MetricInfo(
-        "share of objects that a segment overlaps by at least half, on the foreground"
+        "share of objects that a segment overlaps by at least half, on the foreground",
+        undefined=UNLABELLED,
     )
     return table
+
+
+def _masked(doc: str) -> MetricInfo:
+    return MetricInfo(doc, undefined="where no object is to be seen")
 
 
 class ObjectDiscovery(Task):

@@ -18,6 +18,7 @@ from tuskbench.testing.base import ComponentConformance
 from tuskbench.testing.components import assert_image, assert_keypoints, assert_masks
 from tuskbench.testing.modules import assert_equal, assert_finite
 from tuskbench.testing.toys import toy_batch, toy_task
+from tuskbench.validation import visible_to
 
 STEPS = 10
 """Number of training steps that a system is told of."""
@@ -55,7 +56,8 @@ class SystemConformance(ComponentConformance):
     def step(self, system: Any, step: int) -> Mapping[str, Tensor | float]:
         """Take a training step as the training loop does; return its losses."""
         seeding.seed_all(0, step)
-        return system.fit_step(self.batch(), step)  # type: ignore[no-any-return]
+        batch = visible_to(system, self.name, self.batch())
+        return system.fit_step(batch, step)  # type: ignore[no-any-return]
 
     def batch(self) -> Any:
         """Return a training batch on the device."""
