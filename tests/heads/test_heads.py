@@ -59,3 +59,19 @@ def test_channelwise_labels_are_channels() -> None:
         assert sorted(keypoints.label[image].tolist()) == [0, 1, 2, 3]
     highest = heatmap.flatten(2).amax(-1)
     torch.testing.assert_close(highest.gather(1, keypoints.label), keypoints.score)
+
+
+@pytest.mark.parametrize("scale", [1, 3, 6, 30])
+def test_saturated_scores_give_one_keypoint_a_blob(scale: float) -> None:
+    head = SingleHeatmapHead(1, keypoints=2, window=7).eval()
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    blobs = torch.exp(-((x - 10) ** 2 + (y - 10) ** 2) / 6)
+    blobs = blobs + 0.8 * torch.exp(-((x - 30) ** 2 + (y - 30) ** 2) / 6)
+    with torch.no_grad():
+        head.hidden[0].weight.zero_()[0, 0, 1, 1] = 1
+        head.score[0].weight.zero_()[0, 0, 1, 1] = 1
+        head.hidden[0].bias.zero_(), head.score[0].bias.zero_()
+        head.score[1].weight.fill_(scale)
+        keypoints, _ = head(blobs[None, None])
+    found = {tuple(point) for point in keypoints.xy[0].round().int().tolist()}
+    assert found == {(10, 10), (30, 30)}

@@ -88,3 +88,36 @@ def test_a_position_that_is_no_number_gives_none_and_harms_nothing() -> None:
     assert value[0, 1].isnan().all()
     value.sum().backward()
     assert torch.isfinite(maps.grad).all()
+
+
+def _nearest(peaks: torch.Tensor) -> int:
+    gaps = (peaks[:, None] - peaks[None]).abs().amax(-1)
+    return int(gaps.fill_diagonal_(99).min())
+
+
+def test_equal_scores_give_peaks_a_spacing_apart() -> None:
+    constant = torch.full((1, 32, 32), 0.5)
+    neighbours = torch.full((1, 32, 32), 0.1)
+    neighbours[0, 10, 10:12], neighbours[0, 25, 25] = 0.9, 0.8
+    flat = torch.full((1, 32, 32), 0.1)
+    flat[0, 5:8, 5:8], flat[0, 24, 24] = 1.0, 0.95
+    assert _nearest(top_peaks(constant, 4, 7)[0]) >= 4
+    assert top_peaks(neighbours, 2, 7)[0].tolist() == [[10, 10], [25, 25]]
+    found = top_peaks(flat, 2, 7)[0].tolist()
+    assert found[1] == [24, 24]
+    assert all(5 <= value <= 7 for value in found[0])
+
+
+def test_scores_of_any_sign_have_peaks() -> None:
+    logits = torch.full((1, 12, 16), -9.0)
+    logits[0, 2, 3], logits[0, 8, 12] = -1.0, -2.0
+    assert top_peaks(logits, 2, window=5).tolist() == [[[3, 2], [12, 8]]]
+
+
+@given(seed=st.integers(0, 1000), levels=st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_peaks_are_distinct_and_apart_however_many_scores_tie(seed: int, levels: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    heatmap = torch.randint(levels, (1, 24, 30), generator=generator).float()
+    assert _nearest(top_peaks(heatmap, 4, 7)[0]) >= 4
+    assert len({tuple(point) for point in top_peaks(heatmap, 40, 7)[0].tolist()}) == 40

@@ -29,7 +29,7 @@ class SingleHeatmapHead(nn.Module):
             integers ("code").
     """
 
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
@@ -65,8 +65,10 @@ class SingleHeatmapHead(nn.Module):
         hidden = self.hidden(features)
         # In bfloat16 neighbouring scores near 1 are equal, and every one of them a maximum.
         with torch.autocast(features.device.type, enabled=False):
-            heatmap = self.score(hidden.float())
-        peaks = top_peaks(heatmap[:, 0], self.keypoints, self.window)
+            logits = self.score[:-1](hidden.float())
+            heatmap = self.score[-1](logits)
+        # Of the logits, because their sigmoid reaches 1 on whole objects.
+        peaks = top_peaks(logits[:, 0], self.keypoints, self.window)
         xy = local_soft_argmax(heatmap[:, 0], peaks, self.window, self.temperature)
         score = sample_bilinear(heatmap, xy)[..., 0]
         descriptor = self.sample(features, xy).float()

@@ -8,28 +8,48 @@ from torch import Tensor
 
 
 def top_peaks(heatmap: Tensor, count: int, window: int) -> Tensor:
-    """Find the `count` highest local maxima of score maps.
+    """Find the `count` highest local maxima of score maps, one an object.
 
-    A pixel is a maximum when none in the `window` x `window` square around it is higher.
-    Where a map has fewer maxima than `count`, the remainder are pixels of no merit.
+    The highest pixel is taken, the `window` x `window` square around it is left out, and so on,
+    so that any two peaks are at least `window // 2 + 1` pixels apart along x or y and equal
+    neighbours give one peak. Pixels that are no maximum of their own square are taken only where
+    maxima run out, and pixels nearer to others only where none is left. Give it scores before
+    they saturate: of equal ones the first in reading order is taken.
 
     Args:
-        heatmap: [B, H, W] scores, positive.
+        heatmap: [B, H, W] finite scores of any sign.
         count: K, number of peaks.
         window: odd side of the suppression window in pixels.
 
     Returns:
-        [B, K, 2] integer (x, y), by descending score. No gradient.
+        [B, K, 2] integer (x, y), by descending score but for those that fill up. No gradient.
     """
-    scores = heatmap.detach()[:, None]
+    scores = heatmap.detach()
+    batch, height, width = scores.shape
     half = window // 2
     # Two one-dimensional pools see the same square for a fraction of the comparisons.
-    highest = F.max_pool2d(scores, (1, window), 1, (0, half))
-    highest = F.max_pool2d(highest, (window, 1), 1, (half, 0))
-    peaks = torch.where(scores == highest, scores, 0).flatten(1)
-    index = peaks.topk(count).indices
-    width = heatmap.shape[-1]
-    return torch.stack([index % width, index // width], dim=-1)
+    highest = F.max_pool2d(scores[:, None], (1, window), 1, (0, half))
+    highest = F.max_pool2d(highest, (window, 1), 1, (half, 0))[:, 0]
+    maxima = scores.masked_fill(scores != highest, -torch.inf).flatten(1)
+    scores = scores.flatten(1)
+    y = torch.arange(height, device=scores.device)
+    x = torch.arange(width, device=scores.device)
+    # Distance to the nearest peak taken, along the axis where it is larger.
+    apart = torch.full((batch, height * width), height + width, device=scores.device)
+    found = []
+    for _ in range(count):
+        near = apart <= half
+        best, index = maxima.masked_fill(near, -torch.inf).max(1)
+        free = scores.masked_fill(near, -torch.inf)
+        # Where no pixel is far enough from the others, the farthest is taken.
+        spare = torch.where(near.all(1), apart.argmax(1), free.argmax(1))
+        index = torch.where(best.isneginf(), spare, index)
+        row, column = index // width, index % width
+        found.append(torch.stack([column, row], -1))
+        gap_y, gap_x = (y - row[:, None]).abs(), (x - column[:, None]).abs()
+        gap = torch.maximum(gap_y[:, :, None], gap_x[:, None, :])
+        apart = torch.minimum(apart, gap.flatten(1))
+    return torch.stack(found, 1)
 
 
 def local_soft_argmax(heatmap: Tensor, peaks: Tensor, window: int, temperature: float) -> Tensor:

@@ -33,6 +33,7 @@ class PatchKMeans(Reference):
         patch: side of a patch in its own pixels; it covers the protocol's box.
     """
 
+    version = "2"
     settings = "patch_kmeans.toml"
     patches: Tensor
     gathered: Tensor
