@@ -51,8 +51,7 @@ def visible_to(system: Any, name: str, batch: Batch) -> Batch:
 def check_split(task: str, name: str, split: Split, info: TaskInfo) -> None:
     """Check images, their size and targets of a split; labels are classes or -1."""
     who, what = task, f"split {name!r}"
-    if not isinstance(split, Split):
-        raise ContractError(who, f"{what} is a {type(split).__name__}", "a split is a Split")
+    _instance(who, what, split, Split)
     images, size = split.images, tuple(info.image_size)
     _tensor(who, f"{what} images", images, (None, None, *size), "uint8")
     if images.shape[1] not in (1, 3) or not len(images):
@@ -101,9 +100,7 @@ def check_prediction(
         provides: what it says that it provides.
         labels: number of different labels, where it is known.
     """
-    if not isinstance(prediction, Prediction):
-        found = f"predict returns a {type(prediction).__name__}"
-        raise ContractError(system, found, "predict returns a Prediction")
+    _instance(system, "what predict returns", prediction, Prediction)
     keypoints = prediction.keypoints
     there = {
         "keypoints": keypoints is not None,
@@ -147,9 +144,7 @@ def check_keypoints(
         labels: number of different labels, where it is known.
         ordered: whether they must come by descending score.
     """
-    if not isinstance(keypoints, Keypoints):
-        found = f"keypoints are a {type(keypoints).__name__}"
-        raise ContractError(who, found, "keypoints are Keypoints")
+    _instance(who, "what holds the keypoints", keypoints, Keypoints)
     xy, score = keypoints.xy, keypoints.score
     _tensor(who, "keypoints.xy", xy, (batch, None, 2), "float", device)
     _tensor(who, "keypoints.score", score, (batch, xy.shape[1]), "float", device)
@@ -239,9 +234,7 @@ def check_metrics(task: str, metrics: Metrics, declared: Mapping[str, MetricInfo
     A value is finite, unless the metric's `undefined` says when there is none: then it may be
     NaN or absent, and so may an image's score.
     """
-    if not isinstance(metrics, Metrics):
-        found = f"evaluate returns a {type(metrics).__name__}"
-        raise ContractError(task, found, "evaluate returns Metrics")
+    _instance(task, "what evaluate returns", metrics, Metrics)
     for name in (*metrics.values, *metrics.per_image):
         if name not in declared:
             rule = f"the task declares {', '.join(declared) or 'no metric'}"
@@ -265,6 +258,11 @@ def _check_scores(task: str, name: str, scores: np.ndarray, info: MetricInfo) ->
     if np.isinf(scores).any() or (np.isnan(scores).any() and not info.undefined):
         rule = "they are finite, or NaN where the metric's `undefined` says why"
         raise ContractError(task, f"{part} are not finite", rule)
+
+
+def _instance(who: str, part: str, value: object, wanted: type) -> None:
+    if not isinstance(value, wanted):
+        raise ContractError(who, f"{part} is a {type(value).__name__}", f"it is {wanted.__name__}")
 
 
 def _tensor(
