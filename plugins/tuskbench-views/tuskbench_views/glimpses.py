@@ -27,10 +27,10 @@ class ViewRanges:
         gamma: of the logarithm of the exponent of the intensities.
     """
 
-    rotation: float = 0.45
+    rotation: float = 0.25
     scale: float = 0.3
     aspect: float = 0.25
-    shear: float = 0.4
+    shear: float = 0.25
     bend: float = 0.1
     shift: float = 0.18
     gamma: float = 0.9
