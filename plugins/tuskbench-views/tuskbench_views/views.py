@@ -241,9 +241,7 @@ class Views(nn.Module):
             new = new[:RECENT]
             self.recent.copy_(torch.cat([new, self.recent[: RECENT - len(new)]]))
         if step == self.bounds[2] - 1:
-            known = self.recent[self.recent.any(-1)]
-            for part in (self.contrast, self.regularizer):
-                part.initialise(known)
+            self.regularizer.initialise(self.recent[self.recent.any(-1)])
 
     @torch.no_grad()
     def _describe(self, glimpses: Tensor) -> Tensor:
