@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from tuskbench import registry
+from tuskbench.cli import main
 from tuskbench.contracts import Batch
 from tuskbench.errors import ConfigurationError
 from tuskbench.settings import rules
@@ -176,3 +179,15 @@ def test_the_rules_are_in_the_package() -> None:
 
 def test_the_spec_has_no_error() -> None:
     assert load(SPEC).tasks == ["mnist-hard"]
+
+
+@pytest.mark.parametrize("task", ["mnist-hard", "tetrominoes", "clevr6"])
+def test_it_runs_on_every_task_whose_objects_repeat(task: str, tmp_path: Path) -> None:
+    """From data to a record, by the rules of the smallest budget."""
+    spec = tmp_path / "spec.toml"
+    spec.write_text(f'title = "t"\nseeds = [0]\n[task.{task}]\n[system]\nname = "views"\n')
+    options = ["--budget", "smoke", "--executor", "inline", "--no-figures"]
+    run = CliRunner().invoke(main, ["run", str(spec), "--out", str(tmp_path / "out"), *options])
+    assert run.exit_code == 0, run.output
+    (record,) = (tmp_path / "out" / "cells").glob("*/record.json")
+    assert json.loads(record.read_text())["record"]["status"] == "done"
