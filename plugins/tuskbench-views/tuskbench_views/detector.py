@@ -62,12 +62,13 @@ class ReducedTusk(nn.Module):
         found = self.tusk.predict(self._reduced(images))
         assert found.keypoints is not None
         keypoints = Keypoints(self._enlarged(found.keypoints.xy), found.keypoints.score)
-        parts = {
-            name: value if value is None else self._resized(value, images)
-            for name, value in vars(found).items()
-            if name in ("masks", "reconstruction", "heatmap", "layers")
-        }
-        return Prediction(keypoints, **parts)
+        return Prediction(
+            keypoints,
+            masks=self._resized(found.masks, images),
+            reconstruction=self._resized(found.reconstruction, images),
+            heatmap=self._resized(found.heatmap, images),
+            layers=self._resized(found.layers, images),
+        )
 
     def look_for(self, objects: int | None) -> None:
         """Detect for images of `objects` objects; None: as many as in training."""
@@ -80,9 +81,10 @@ class ReducedTusk(nn.Module):
         # A reduced pixel's centre is that of the pixels that it is the mean of.
         return (xy + 0.5) * self.reduction - 0.5
 
-    def _resized(self, maps: Tensor, images: Tensor) -> Tensor:
-        if self.reduction == 1:
+    def _resized(self, maps: Tensor | None, images: Tensor) -> Tensor | None:
+        if maps is None or self.reduction == 1:
             return maps
-        flat = maps.flatten(0, -4).float()
-        large = F.interpolate(flat, size=images.shape[-2:], mode="bilinear", align_corners=False)
-        return large.unflatten(0, maps.shape[:-3])
+        size = images.shape[-2:]
+        large = F.interpolate(maps.flatten(0, -4).float(), size, mode="bilinear")
+        resized: Tensor = large.unflatten(0, maps.shape[:-3])
+        return resized

@@ -93,7 +93,8 @@ def cut(images: Tensor, xy: Tensor, side: float, grid: Tensor) -> Tensor:
     sampled = F.grid_sample(images.to(xy.dtype), where, align_corners=True)
     glimpses = sampled.unflatten(2, (count, size)).transpose(1, 2).flatten(0, 1)
     radius = plain_grid(size, xy.device).square().sum(-1).sqrt()
-    return glimpses * torch.sigmoid(EDGE * (1 - radius))
+    faded: Tensor = glimpses * torch.sigmoid(EDGE * (1 - radius))
+    return faded
 
 
 def random_views(images: Tensor, xy: Tensor, side: float, size: int, ranges: ViewRanges) -> Tensor:

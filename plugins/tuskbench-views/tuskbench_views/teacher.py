@@ -20,6 +20,7 @@ class Teacher(nn.Module):
         temperature: of the softmax over cosine similarities.
     """
 
+    prototypes: Tensor
     shares: Tensor
 
     def __init__(

@@ -266,7 +266,8 @@ class Views(nn.Module):
         if stage == "self-labels":
             start, end, rate = self.bounds[3], self.bounds[4], self.self_label_rate
         rise = min(1.0, (step - start + 1) / WARM_UP)
-        return rate * rise * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
+        fall = 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
+        return float(rate * rise * fall)
 
     def look_for(self, objects: int | None) -> None:
         """Detect as many keypoints an object as in training, in images of `objects` objects."""
