@@ -135,7 +135,7 @@ class FakeSystem(torch.nn.Module):
         *,
         width: int = 2,
         noise: float = 0.1,
-        accident: Literal["", "nan", "crash", "kill"] = "",
+        accident: Literal["", "nan", "crash", "kill", "hang"] = "",
         at: int = 3,
         delay: float = 0.0,
         breach: Literal[
@@ -162,6 +162,8 @@ class FakeSystem(torch.nn.Module):
             raise RuntimeError("the system\nfell over")
         if step == self.at and self.accident == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if step == self.at and self.accident == "hang":
+            time.sleep(600)
         images = batch.images + self.noise * torch.rand_like(batch.images)
         loss = (self._xy(images) - batch.targets["xy"]).square().mean()
         if step == self.at and self.accident == "nan":

@@ -140,6 +140,32 @@ class DamagedRecordError(StoreError):
     """A record's checksum does not match its content."""
 
 
+class SourceMismatchError(TuskbenchError):
+    """A worker would compute with other code than its launcher planned with."""
+
+    exit_code = 1
+
+    def __init__(self, package: str, file: str, what: str) -> None:
+        self.package, self.file = package, file
+        super().__init__(
+            f"the source of {package} {what} between the launcher and this worker: {file}; "
+            "it was edited since, or the worker imports another copy; start the sweep again"
+        )
+
+
+class CellTimeoutError(TuskbenchError):
+    """A cell took longer than it was given."""
+
+    exit_code = 1
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"took longer than the {seconds:g} s of --cell-timeout; what it has saved is kept, "
+            "and it goes on from there when it is run again"
+        )
+
+
 class UnknownPublishedTableError(TuskbenchError):
     """No packaged table of published numbers has that name."""
 

@@ -169,7 +169,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary = Path(name)
         write(temporary)
         # mkstemp makes files private, but results are read by whoever may read the folder.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -205,6 +205,12 @@ class Store:
         except OSError as error:
             raise StoreError(folder, f"cannot be written: {error.strerror}") from error
         return FileLock(folder / "lock")
+
+    def tidy(self, id: str) -> None:
+        """Remove the temporary files that dead processes left; the caller holds the lock."""
+        for name in ("checkpoint.safetensors", "record.json", "scores.npz", "figures.npz"):
+            for left in self.folder(id).glob(f".{name}.*"):
+                left.unlink(missing_ok=True)
 
     def write_cell(self, cell: Cell) -> None:
         """Write `cell.json`, from which a worker process knows what to do."""
@@ -357,7 +363,8 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the mask of the permissions that new files do not get."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

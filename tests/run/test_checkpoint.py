@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from tuskbench.errors import CheckpointMismatchError, StoreError
 from tuskbench.run import checkpoint
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KINDS = {
     "adam": lambda p: torch.optim.Adam(p, 0.1, betas=(0.5, 0.999)),
@@ -79,3 +79,26 @@ def test_an_unwritable_place_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
         checkpoint.save(tmp_path / "file" / "deeper", _made("adam")[0], {}, 0, {})
+
+
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+@settings(max_examples=40, deadline=None)
+def test_a_flipped_bit_is_found(place: int, bit: int) -> None:
+    system, optimizers = _made("adam")
+    _train(system, optimizers, range(1))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        checkpoint.save(path, system, optimizers, 1, {"name": "é"})
+        content = bytearray(path.read_bytes())
+        content[place % len(content)] ^= 1 << bit
+        path.write_bytes(content)
+        before = {name: value.clone() for name, value in system.state_dict().items()}
+        try:
+            loaded = checkpoint.load(path, *_made("adam"))
+        except StoreError:
+            return
+        # Spaces that fill up the header mean nothing.
+        fresh = _made("adam")
+        assert checkpoint.load(path, *fresh) == loaded == (1, {"name": "é"})
+        for name, value in before.items():
+            assert torch.equal(value, fresh[0].state_dict()[name])

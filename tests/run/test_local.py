@@ -78,29 +78,48 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(
 
 def test_an_orphan_checkpoints_and_ends(make_cell: MakeCell, tmp_path: Path) -> None:
     cell = make_cell(training={"steps": 10_000}, delay=0.01)
-    Store(tmp_path).write_cell(cell)
-    code = (
-        "import subprocess, sys, time\n"
-        "command = [sys.executable, '-m', 'tuskbench.run.worker', *sys.argv[1:]]\n"
-        "process = subprocess.Popen(command)\n"
-        "print(process.pid, flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), cell.id, "cpu"], stdout=subprocess.PIPE
-    )
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
+    parent, child = _launched(cell, tmp_path)
     log = Store(tmp_path).folder(cell.id) / "log.jsonl"
     while not log.exists() or '"step"' not in log.read_text():
         time.sleep(0.05)
     parent.kill()
     parent.wait()
+    _wait_for_the_end(child)
+    assert (log.parent / "checkpoint.safetensors").exists()
+
+
+def test_an_orphan_that_still_imports_ends_at_once(make_cell: MakeCell, tmp_path: Path) -> None:
+    cell = make_cell(training={"steps": 10_000}, delay=0.01)
+    parent, child = _launched(cell, tmp_path)
+    parent.kill()
+    parent.wait()
+    _wait_for_the_end(child)
+    assert not (Store(tmp_path).folder(cell.id) / "checkpoint.safetensors").exists()
+
+
+def _launched(cell: Cell, root: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a launcher that starts a worker; return the first and the second's number."""
+    Store(root).write_cell(cell)
+    code = (
+        "import pathlib, sys, time\n"
+        "from tuskbench.run.launch import Launch, start_worker\n"
+        "root, launch = pathlib.Path(sys.argv[1]), Launch.here()\n"
+        "launch.write(root)\n"
+        "print(start_worker(root, sys.argv[2], 'cpu', launch).pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(root), cell.id], stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    return parent, int(parent.stdout.readline())
+
+
+def _wait_for_the_end(process: int) -> None:
     until = time.monotonic() + 20
-    while _lives(child):
+    while _lives(process):
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert (log.parent / "checkpoint.safetensors").exists()
 
 
 def _lives(process: int) -> bool:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ import torch
 
 from tuskbench.errors import StoreError
 from tuskbench.run import checkpoint
-from tuskbench.run.interrupt import Interrupted, StopFlag
-from tuskbench.run.worker import EXIT_INTERRUPTED, run_cell
+from tuskbench.run.interrupt import EXIT_INTERRUPTED, Interrupted, StopFlag
+from tuskbench.run.launch import Launch, start_worker
+from tuskbench.run.worker import run_cell
 from tuskbench.store import Status, Store
 
 if TYPE_CHECKING:
@@ -157,7 +157,9 @@ def test_a_damaged_checkpoint_means_training_again(make_cell: MakeCell, tmp_path
     path = Store(tmp_path / "parts").folder(cell.id) / "checkpoint.safetensors"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a checkpoint")
-    assert run_cell(cell, tmp_path / "parts", "cpu").metrics == whole.metrics
+    record = run_cell(cell, tmp_path / "parts", "cpu")
+    assert record.metrics == whole.metrics
+    assert record.notes == ["its checkpoint was damaged; trained again from the first step"]
 
 
 def test_a_full_disk_is_not_a_failed_cell(
@@ -173,8 +175,10 @@ def test_a_full_disk_is_not_a_failed_cell(
 
 def _start(cell: Cell, root: Path) -> subprocess.Popen[bytes]:
     Store(root).write_cell(cell)
-    command = [sys.executable, "-m", "tuskbench.run.worker", str(root), cell.id, "cpu"]
-    return subprocess.Popen(command, env={**os.environ, "TUSKBENCH_CHECKPOINT_SECONDS": "0"})
+    launch = Launch.here()
+    launch.write(root)
+    environment = {**os.environ, "TUSKBENCH_CHECKPOINT_SECONDS": "0"}
+    return start_worker(root, cell.id, "cpu", launch, environment=environment)
 
 
 def _wait_for(path: Path) -> None:

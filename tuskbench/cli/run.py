@@ -41,6 +41,12 @@ SOME_FAILED, NOTHING_TO_DO, INTERRUPTED = 1, 3, 130
     help="A setting of the executor, such as partition=gpu; may be repeated.",
 )
 @click.option("--device", help="auto (the default), cpu, cuda or cuda:N.")
+@click.option(
+    "--cell-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Let a cell that takes longer fail; what it has saved is kept.",
+)
 @click.option("--detach", is_flag=True, help="Submit and leave; without it, the command collects.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures at the end.")
 @click.pass_context
@@ -55,6 +61,7 @@ def run_command(
     seeds: list[int] | None,
     pairs: tuple[tuple[str, Any], ...],
     device: str | None,
+    cell_timeout: float | None,
     detach: bool,
     figures: bool,
 ) -> None:
@@ -76,6 +83,8 @@ def run_command(
     store = Store(out)
     cells = to_run(plan.cells, store, warn)
     settings = {"jobs": jobs, "device": device, **overrides_of(machine)}
+    if cell_timeout is not None:
+        settings["cell_timeout"] = cell_timeout
     outcome = _compute(cells, plan, store, _Choice(executor, settings, detach))
     if detach:
         return

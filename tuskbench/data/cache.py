@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import click
+import google_crc32c
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
@@ -17,10 +19,14 @@ from tuskbench.data.locations import cache_root
 from tuskbench.data.progress import bar
 from tuskbench.digest import digest
 from tuskbench.errors import StoreError
+from tuskbench.store import umask
 
 Arrays = Mapping[str, np.ndarray]
 
 CHUNK = 512
+
+CHECKSUMS = "checksums.json"
+"""File beside the arrays: CRC-32C of every one."""
 
 
 def cache_key(prefix: str, settings: Sequence[object]) -> str:
@@ -83,15 +89,36 @@ def chunks(count: int, start: int = 0, size: int = CHUNK) -> Iterator[NDArray[np
         yield np.arange(first, min(first + size, count))
 
 
+def warn(text: str) -> None:
+    """Write a sentence to stderr."""
+    click.echo(f"warning: {text}", err=True)
+
+
+_verified: dict[Path, list[tuple[str, int, int]]] = {}
+
+
+def verify_once(folder: Path, verify: Callable[[], object]) -> None:
+    """Verify the files of a folder once a process, and when their times or sizes have changed."""
+    stats = ((file.name, file.stat()) for file in sorted(folder.iterdir()))
+    state = [(name, found.st_mtime_ns, found.st_size) for name, found in stats]
+    if _verified.get(folder) != state:
+        verify()
+        _verified[folder] = state
+
+
 def _kept(key: str, write: Callable[[Path], None]) -> Arrays:
     folder = cache_root() / key
-    if folder.is_dir():
-        return _read(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():
-                _write(folder, write)
+        if _problem(folder):
+            with FileLock(folder.with_suffix(".lock")):
+                # Another process may have made it by the time the lock is free.
+                problem = _problem(folder)
+                if problem and folder.exists():
+                    warn(f"{folder}: {problem}; it is made again")
+                    _discard(folder)
+                if problem:
+                    _write(folder, write)
     except OSError as error:
         problem = f"cannot keep generated data here ({error.strerror or error}); is the disk full? "
         problem += "$TUSKBENCH_CACHE names another folder"
@@ -104,10 +131,62 @@ def _read(folder: Path) -> Arrays:
     return {file.stem: np.load(file, mmap_mode="c") for file in sorted(folder.glob("*.npy"))}
 
 
+def _problem(folder: Path) -> str:
+    """Return what is wrong with the arrays of a folder, or ""."""
+    if not folder.is_dir():
+        return "is not there"
+    try:
+        verify_once(folder, lambda: _verify(folder))
+    except _DamagedError as error:
+        return str(error)
+    return ""
+
+
+class _DamagedError(Exception):
+    pass
+
+
+def _verify(folder: Path) -> None:
+    try:
+        expected = json.loads((folder / CHECKSUMS).read_bytes())
+        files = {path.name for path in folder.iterdir()} - {CHECKSUMS}
+        if not isinstance(expected, dict) or files != set(expected):
+            raise _DamagedError("files are missing or were added")
+        for name, checksum in expected.items():
+            if _checksum(folder / name) != checksum:
+                raise _DamagedError(f"{name} does not match its checksum")
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _DamagedError(f"it has no readable checksums ({error})") from error
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 24):
+            checksum = google_crc32c.extend(checksum, block)
+    return checksum
+
+
+def _discard(folder: Path) -> None:
+    # Renamed first, so that no other process sees a part of it.
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    os.replace(folder, aside / "damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def _write(folder: Path, write: Callable[[Path], None]) -> None:
+    # Whoever writes such a folder holds the lock that is held now, or has died.
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         write(partial)
+        checksums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
+        (partial / CHECKSUMS).write_text(json.dumps(checksums))
+        # Made private by mkdtemp, but a cache may be shared.
+        partial.chmod(0o777 & ~umask())
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

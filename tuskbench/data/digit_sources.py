@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tuskbench.data.hashes import content_hash
 from tuskbench.data.locations import data_root
 from tuskbench.data.readers import idx, mist
 from tuskbench.errors import DataMissingError
@@ -52,16 +53,17 @@ class DigitSource:
         return f"MNIST-Hard (generated from {self.folder.name})"
 
     def fingerprint(self) -> str:
-        """Return a hash of the files.
+        """Return a hash of the files' content, that of the pictures that they list included.
 
         Raises:
             DataMissingError: if one is not there.
+            DataFormatError: if one cannot be read.
         """
-        digest = hashlib.sha256(self.key.encode())
-        for path in self._files():
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest()
+        files = self._files()
+        root = self.folder or files[0].parent
+        if self.key == "mist":
+            files += [path for split in ("train", "test") for path in mist.pictures(root, split)]
+        return hashlib.sha256(f"{self.key} {content_hash(root, files)}".encode()).hexdigest()
 
     def _files(self) -> list[Path]:
         if self.key == "digits":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tuskbench.data.hashes import content_hash
 from tuskbench.data.locations import data_root
 from tuskbench.data.readers import celeba
 from tuskbench.errors import DataMissingError
@@ -19,7 +20,6 @@ TITLES = {
 }
 # Versions of the readers and the generator; raise one when it makes other images of the same.
 VERSIONS = {"celeba": 1, "autolink": 1, "generated": 1}
-HEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,22 @@ class FaceSource:
     def fingerprint(self) -> str:
         """Return a hash of what the data is made from.
 
-        Of the official files it covers the lists, not the 200,000 photographs; of an HDF5 file
-        its first part and its size.
+        It covers every byte of the lists and of the photographs that they name, or of the
+        HDF5 file.
 
         Raises:
             DataMissingError: if a file is not there.
+            DataFormatError: if one cannot be read.
         """
-        digest = hashlib.sha256(f"{self.key} {VERSIONS[self.key]}".encode())
-        for path in self.files():
-            with path.open("rb") as stream:
-                if self.key == "autolink":
-                    digest.update(f"{path.stat().st_size} ".encode() + stream.read(HEAD))
-                else:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest()
+        text = f"{self.key} {VERSIONS[self.key]}"
+        if self.path is not None:
+            files, root = self.files(), self.path
+            if self.key == "celeba":
+                files += celeba.photographs(root)
+            else:
+                root = root.parent
+            text += f" {content_hash(root, files)}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def files(self) -> list[Path]:
         """Return the files.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tuskbench.data.hashes import content_hash
 from tuskbench.data.locations import data_root
 from tuskbench.data.readers.h36m import lmdis, official, tusk
 from tuskbench.errors import DataMissingError
@@ -49,22 +50,27 @@ class PeopleSource:
         return official.lacking(self.folder)
 
     def fingerprint(self) -> str:
-        """Return a hash of the files: of lists and poses, or of all names.
+        """Return a hash of the files' content.
 
         Raises:
             DataMissingError: if one is not there.
         """
-        digest = hashlib.sha256(self.key.encode())
-        if self.folder is None:
-            return digest.hexdigest()
+        text = self.key
+        if self.folder is not None:
+            text += f" {content_hash(self.folder, self._files())}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _files(self) -> list[Path]:
+        """Return the files of all frames that may be read."""
+        assert self.folder is not None
+        folder, both = self.folder, ("train", "test")
         if self.key == "tusk":
-            for path in tusk.files(self.folder):
-                with path.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-        else:
-            # Too many files to read them all before anything runs.
-            digest.update("\n".join(self._names()).encode())
-        return digest.hexdigest()
+            frames = [name for split in both for name in tusk.listed(folder, split, "tusk")]
+            return [*tusk.files(folder), *(folder / name for name in frames)]
+        if self.key == "lmdis":
+            return [path for name in self._names() for path in lmdis.paths(folder, name)]
+        found = [clip for split in both for clip in official.clips(folder, split, "lmdis")]
+        return [path for clip in found for path in (clip.poses, clip.video, clip.masks)]
 
     def _names(self) -> list[str]:
         assert self.folder is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,17 +12,15 @@ from typing import Literal
 from filelock import FileLock
 
 from tuskbench.data import scene_store
+from tuskbench.data.cache import verify_once, warn
+from tuskbench.data.hashes import content_hash
 from tuskbench.data.locations import cache_root, data_root
 from tuskbench.data.progress import bar
 from tuskbench.data.readers.multi_object import FORMATS, Format, is_marked, read_scenes
 from tuskbench.data.scenes import Scenes
-from tuskbench.errors import ConfigurationError, DataMissingError, StoreError
+from tuskbench.errors import ConfigurationError, DataFormatError, DataMissingError, StoreError
 
 Source = Literal["auto", "official", "generated"]
-
-# What of a file's head and tail stands for all of it. A gzip file ends in the checksum and the
-# length of its whole content.
-SAMPLE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,31 @@ class SceneSource:
         return f"{self.layout.title} (official files)"
 
     def fingerprint(self) -> str:
-        """Return a hash of the file's size, head and tail; of nothing where there is none."""
-        digest = hashlib.sha256(self.layout.name.encode())
+        """Return a hash of the file's content; of nothing where there is none.
+
+        Raises:
+            DataFormatError: if it cannot be read.
+        """
+        text = self.layout.name
         if self.file is not None:
-            size = self.file.stat().st_size
-            digest.update(str(size).encode())
-            with self.file.open("rb") as stream:
-                digest.update(stream.read(SAMPLE))
-                stream.seek(max(0, size - SAMPLE))
-                digest.update(stream.read(SAMPLE))
-        return digest.hexdigest()
+            text += f" {content_hash(self.file.parent, [self.file])}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def scenes(self) -> Scenes:
-        """Return the scenes of the file, mapped into memory; see `convert`."""
-        return scene_store.read_scenes(self.convert())
+        """Return the scenes of the file, mapped into memory; see `convert`.
+
+        They are compared with their checksums once a process, or when a file has changed;
+        what is damaged is discarded and converted again.
+        """
+        folder = self.convert()
+        try:
+            verify_once(folder, lambda: scene_store.verify(folder))
+        except DataFormatError as error:
+            warn(f"{error}; converting again")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder = self.convert()
+            verify_once(folder, lambda: scene_store.verify(folder))
+        return scene_store.read_scenes(folder)
 
     def convert(self) -> Path:
         """Convert the file, once, and return the folder of the result.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -51,6 +53,8 @@ def save(
         "step": step,
     }
     header = {"state": json.dumps(state), "metadata": json.dumps(metadata)}
+    header["tensors"] = _tensors_checksum(tensors)
+    header["checksum"] = _header_checksum(header)
 
     def write(temporary: Path) -> None:
         try:
@@ -114,11 +118,29 @@ def _read(path: Path, tensors: bool = True) -> tuple[dict[str, str], dict[str, T
             found = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise StoreError(path, "there is no such checkpoint") from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise StoreError(path, f"is not a whole checkpoint: {error}") from error
-    if not {"state", "metadata"} <= header.keys():
-        raise StoreError(path, "is not a checkpoint of tuskbench")
+    if header.keys() != {"state", "metadata", "tensors", "checksum"}:
+        raise StoreError(path, "is not a whole checkpoint of this version of tuskbench")
+    if header["checksum"] != _header_checksum(header):
+        raise StoreError(path, "is not a whole checkpoint: its header does not match its checksum")
+    if tensors and header["tensors"] != _tensors_checksum(found):
+        raise StoreError(path, "is not a whole checkpoint: its tensors do not match their checksum")
     return header, found
+
+
+def _header_checksum(header: Mapping[str, str]) -> str:
+    parts = [header[name] for name in ("state", "metadata", "tensors")]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _tensors_checksum(tensors: Mapping[str, Tensor]) -> str:
+    checksum = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        checksum.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        # As bytes, because NumPy lacks some of torch's types.
+        checksum.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return checksum.hexdigest()
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tuskbench.errors import CheckpointMismatchError, NonFiniteLossError
+from tuskbench.errors import CheckpointMismatchError, NonFiniteLossError, StoreError
 from tuskbench.run import checkpoint, seeding
 from tuskbench.run.cost import Meter
 from tuskbench.run.events import Events, Throttle
@@ -173,6 +173,11 @@ class TrainingLoop:
         except CheckpointMismatchError:
             self._discard()
             raise
+        except StoreError as error:
+            self._events({"warning": f"{error}; training starts again"})
+            self._notes.append("its checkpoint was damaged; trained again from the first step")
+            self._discard()
+            return 0, 0.0, 0.0
         if 0 < step < self._cell.training.steps:
             self._notes.append(f"resumed at step {step} of {self._cell.training.steps}")
         return step, metadata["train_seconds"], metadata["gpu_energy_joules"]

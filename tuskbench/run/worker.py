@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import traceback
@@ -16,19 +15,34 @@ import torch
 from filelock import BaseFileLock, Timeout
 
 from tuskbench import registry
-from tuskbench.errors import ConfigurationError, DamagedRecordError, StoreError, TuskbenchError
-from tuskbench.run import checkpoint, seeding
+from tuskbench.errors import (
+    CellTimeoutError,
+    DamagedRecordError,
+    StoreError,
+    TuskbenchError,
+)
+from tuskbench.run import seeding
 from tuskbench.run.cost import cost
 from tuskbench.run.device import make_fabric, process_rank
 from tuskbench.run.evaluation import evaluate, predictor, undefined_scores
 from tuskbench.run.events import Events, LogFile
 from tuskbench.run.inspection import Inspector
-from tuskbench.run.interrupt import Interrupted, StopFlag
+from tuskbench.run.interrupt import (
+    EXIT_INTERRUPTED,
+    EXIT_STORE,
+    Interrupted,
+    StopFlag,
+    WorkerStop,
+    seconds_from,
+)
+from tuskbench.run.launch import Launch
 from tuskbench.run.loop import TrainingLoop
 from tuskbench.run.provenance import now, provenance
+from tuskbench.sources import check_sources
 from tuskbench.store import Failure, Record, Status, Store, write_atomically
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterator
 
     from tuskbench.cell import Cell
@@ -36,9 +50,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 60.0
 """Time between two checkpoints, unless $TUSKBENCH_CHECKPOINT_SECONDS says otherwise."""
-
-EXIT_STORE, EXIT_INTERRUPTED = 74, 75
-"""How a worker process ends that could not write, or was asked to stop (see sysexits.h)."""
 
 TRACEBACK = "traceback.txt"
 
@@ -53,6 +64,8 @@ def run_cell(
     *,
     events: Events | None = None,
     stop: StopFlag | None = None,
+    launch: Launch | None = None,
+    timeout: float | None = None,
 ) -> Record:
     """Compute a cell, unless another process has by the time its lock is free.
 
@@ -62,6 +75,9 @@ def run_cell(
         device: `cpu`, `cuda:0`, or `cuda:0,1` for a cell on two GPUs.
         events: takes the progress; by default the cell's `log.jsonl`.
         stop: says when to checkpoint and stop.
+        launch: what the launcher tells, whose sources have to be this process's; None for a
+            cell that is computed by its launcher.
+        timeout: seconds after which the cell fails, waiting for its lock not counted.
 
     Returns:
         The record, also written to the store; a failure is a record too.
@@ -74,14 +90,18 @@ def run_cell(
     if process_rank(cell.training):
         # The first process holds the lock and writes for all.
         with _denormals_flushed():
-            _Attempt(cell, store, device, lambda event: None, stop, 1).train()
+            _Attempt(cell, store, device, lambda event: None, stop, 1, launch).train()
         return Record(cell.id, Status.RUNNING)
     events = events or LogFile(store.folder(cell.id) / "log.jsonl")
     with _locked(store.lock(cell.id), events, stop), _denormals_flushed():
         former = stored(store, cell.id)
         if former is not None and former.status is Status.DONE:
             return former
-        return _Attempt(cell, store, device, events, stop, attempts(former)).run()
+        store.tidy(cell.id)
+        if timeout is not None:
+            stop.limit(timeout)
+        attempt = _Attempt(cell, store, device, events, stop, attempts(former), launch)
+        return attempt.run(timeout)
 
 
 @contextmanager
@@ -120,12 +140,7 @@ def stored(store: Store, id: str) -> Record | None:
 
 
 def _checkpoint_seconds() -> float:
-    given = os.environ.get("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)
-    try:
-        return float(given)
-    except ValueError as error:
-        name = "TUSKBENCH_CHECKPOINT_SECONDS"
-        raise ConfigurationError("environment", name, given, "a number of seconds") from error
+    return seconds_from("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)
 
 
 def _notes(system: torch.nn.Module) -> list[str]:
@@ -155,19 +170,30 @@ class _Attempt:
     """One attempt at a cell, which knows the phase it is in."""
 
     def __init__(
-        self, cell: Cell, store: Store, device: str, events: Events, stop: StopFlag, number: int
+        self,
+        cell: Cell,
+        store: Store,
+        device: str,
+        events: Events,
+        stop: StopFlag,
+        number: int,
+        launch: Launch | None,
     ) -> None:
-        self._cell, self._store, self._device = cell, store, device
+        self._cell, self._store, self._device, self._launch = cell, store, device, launch
         self._events, self._stop, self._number = events, stop, number
         self._started, self._phase = now(), "build"
         self._path = store.folder(cell.id) / "checkpoint.safetensors"
 
-    def run(self) -> Record:
+    def run(self, timeout: float | None) -> Record:
         """Return the cell's record, written."""
         try:
             return self._compute()
-        except (StoreError, Interrupted):
+        except StoreError:
             raise
+        except Interrupted:
+            if timeout is None or not self._stop.expired:
+                raise
+            return self._failed(CellTimeoutError(timeout))
         except Exception as error:
             # Whatever a component does wrong becomes a record, and the sweep goes on.
             return self._failed(error)
@@ -176,6 +202,8 @@ class _Attempt:
         """Build, load and train."""
         cell = self._cell
         self._enter("build")
+        if self._launch is not None:
+            check_sources(cell, self._launch.sources)
         self._fabric = make_fabric(self._device, cell.training)
         self._task = registry.build("task", {"name": cell.task, **cell.task_settings})
         self._info = self._task.info()
@@ -206,7 +234,6 @@ class _Attempt:
 
     def _compute(self) -> Record:
         cell, training = self._cell, self._cell.training
-        self._discard_damaged_checkpoint()
         self.train()
         self._enter("evaluate")
         began = time.perf_counter()
@@ -253,14 +280,6 @@ class _Attempt:
         self._phase = phase
         self._events({"phase": phase})
 
-    def _discard_damaged_checkpoint(self) -> None:
-        if self._path.exists():
-            try:
-                checkpoint.read_metadata(self._path)
-            except StoreError as error:
-                self._events({"warning": f"{error}; training starts again"})
-                self._path.unlink(missing_ok=True)
-
     def _failed(self, error: Exception) -> Record:
         failure: Failure = {
             "phase": self._phase,
@@ -277,14 +296,14 @@ class _Attempt:
         return fail(self._store, self._cell, failure, text, record)
 
 
-def main(arguments: list[str]) -> int:
-    """Compute the cell that `ROOT ID DEVICE` names, from its `cell.json`; return the exit code."""
-    root, id, device = arguments
-    stop = StopFlag(watch_parent=True)
-    stop.on_signals()
+def work(options: Namespace, stop: WorkerStop) -> int:
+    """Compute the cell that `tuskbench.run.bootstrap.parse` names; return the exit code."""
+    stop.working = True
     try:
-        cell = Store(root).read_cell(id)
-        run_cell(cell, Path(root), device, stop=stop)
+        cell = Store(options.root).read_cell(options.id)
+        launch = Launch.read(options.root, options.launch) if options.launch else None
+        device, timeout = options.device, options.timeout
+        run_cell(cell, options.root, device, stop=stop, launch=launch, timeout=timeout)
     except Interrupted:
         return EXIT_INTERRUPTED
     except StoreError as error:
@@ -295,7 +314,3 @@ def main(arguments: list[str]) -> int:
         # be killed by Fabric before it could if this one ended with an error.
         traceback.print_exc()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -67,6 +67,21 @@ def files(folder: Path) -> list[Path]:
     return paths
 
 
+def photographs(folder: Path) -> list[Path]:
+    """Return the photographs that the list of partitions and MAFL's lists name.
+
+    Raises:
+        DataMissingError: if a list is not there.
+    """
+    files(folder)
+    names = set()
+    for listed, ends in ((PARTITION, False), *((name, True) for name in MAFL.values())):
+        text = (folder / listed).read_text(encoding="utf-8-sig", errors="surrogateescape")
+        names |= {line.split()[0] for line in text.splitlines() if line.strip()}
+        names |= set(text.split()) if ends else set()
+    return [folder / IMAGES / name for name in sorted(names)]
+
+
 def hdf5_file(path: Path) -> Path:
     """Return AutoLink's file of CelebA in the wild, read by `celeba_hdf5`.
 

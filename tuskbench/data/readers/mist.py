@@ -50,6 +50,16 @@ def read_labels(file: Path) -> NDArray[np.int64]:
     return labels
 
 
+def pictures(folder: Path, split: str) -> list[Path]:
+    """Return the pictures that the list of a split names.
+
+    Raises:
+        DataMissingError: if the list is not there.
+    """
+    text = files(folder, split)[0].read_text(encoding="utf-8-sig", errors="surrogateescape")
+    return [folder / name for name in text.split()]
+
+
 def read_scenes(
     folder: Path, split: str, size: int, count: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from tuskbench.errors import ConfigurationError
 from tuskbench.run.device import resolve
@@ -26,17 +26,24 @@ class InlineExecutor(Executor):
         root: the results folder.
         jobs: only one cell at a time can run here; other numbers are refused.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        cell_timeout: seconds after which a cell fails, once its current step is over; None for
+            no limit.
     """
 
     slots = 1
 
     def __init__(
-        self, root: Path, *, jobs: Annotated[int, Ge(1)] | None = None, device: str = "auto"
+        self,
+        root: Path,
+        *,
+        jobs: Annotated[int, Ge(1)] | None = None,
+        device: str = "auto",
+        cell_timeout: Annotated[float, Gt(0)] | None = None,
     ) -> None:
         if jobs not in (None, 1):
             raise ConfigurationError("executor inline", "jobs", jobs, "1; use executor local")
         self._root, self._device = root, resolve(device)[0]
-        self._stop = StopFlag()
+        self._stop, self._timeout = StopFlag(), cell_timeout
 
     def check(self, training: Training) -> None:
         """Raise `ConfigurationError` for a cell on several devices."""
@@ -51,7 +58,10 @@ class InlineExecutor(Executor):
         future: Future[Record] = Future()
         try:
             self._stop.check()
-            future.set_result(run_cell(cell, self._root, self._device, stop=self._stop))
+            record = run_cell(
+                cell, self._root, self._device, stop=self._stop, timeout=self._timeout
+            )
+            future.set_result(record)
         except Exception as error:
             future.set_exception(error)
         return future

@@ -57,6 +57,13 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
     return frames
 
 
+def paths(folder: Path, frame: str) -> list[Path]:
+    """Return picture, mask and landmarks of a frame that `listed` gave."""
+    subject, clip, name = frame.split("/")
+    endings = ((PICTURES, "jpg"), (MASKS, "png"), (LANDMARKS, "mat"))
+    return [folder / subject / kind / clip / f"{name}.{ending}" for kind, ending in endings]
+
+
 def check_complete(folder: Path, frames: Iterable[str]) -> None:
     """Raise `DataMissingError` unless every frame that `listed` gave has mask and landmarks."""
     for subject, mine in groupby(frames, lambda frame: frame.split("/")[0]):
