@@ -1,23 +1,48 @@
-"""What an executor has to do, and how it notes where a cell is.
+"""All that the author of an executor needs: what it must do, and what does it for them.
 
-An executor hands cells to workers and gathers their records; neither knows the other.
+An executor hands cells to workers and gathers their records. A worker is a process that computes
+one cell; `tuskbench.run.worker` is its program, and neither knows the other:
+
+1. `Store.write_cell` writes `cell.json`, from which the worker knows what to do;
+2. the process is started with `worker_command` and `worker_environment`, on any machine that
+   sees the results folder;
+3. SIGTERM or SIGINT lets it checkpoint and end; so does the end of the process that started it;
+4. `outcome` makes a record of how it ended: 0 with a record, `EXIT_INTERRUPTED`, `EXIT_STORE`, or
+   in any other way, of which `record_death` writes the record that the worker could not.
+
+Where a cell is, beyond the life of the process that submitted it, is kept by `write_place`.
 """
 
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from tuskbench.store import write_atomically
+from tuskbench.errors import StoreError
+from tuskbench.run.device import environment
+from tuskbench.run.events import LogTail
+from tuskbench.run.failures import attempts, fail, stored
+from tuskbench.run.interrupt import Interrupted
+from tuskbench.store import Status, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from tuskbench.cell import Cell, Training
     from tuskbench.store import Record, Store
+
+EXIT_STORE, EXIT_INTERRUPTED = 74, 75
+"""How a worker ends that could not write, or was asked to stop (see sysexits.h).
+
+One that could not write leaves the path and the problem as its last two lines of output.
+"""
 
 
 class Executor(ABC):
@@ -78,6 +103,97 @@ class Executor(ABC):
         """Free what the executor holds, after its last cell."""
 
 
+def worker_command(root: Path, id: str, device: str) -> list[str]:
+    """Return the command line of a worker.
+
+    Args:
+        root: the results folder, as the worker's machine sees it.
+        id: of a cell whose `cell.json` is written.
+        device: `cpu`, `cuda:0`, or `cuda:0,1` for a cell on two GPUs.
+    """
+    return [sys.executable, "-m", "tuskbench.run.worker", str(root), id, device]
+
+
+def worker_environment(device: str) -> dict[str, str]:
+    """Return the environment of a worker on a device."""
+    return environment(device == "cpu")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a worker's process ended.
+
+    Attributes:
+        code: its exit code; minus the signal's number where a signal ended it.
+        output: the end of what it wrote to stdout and stderr.
+        phase: the last phase that its log tells of; see `last_phase`.
+        stopped: whether the executor had asked it to stop, or had killed it.
+    """
+
+    code: int
+    output: str = ""
+    phase: str = "build"
+    stopped: bool = False
+
+
+def last_phase(log: LogTail) -> str:
+    """Return the phase in which a worker ended, from its log followed since before its start."""
+    phases = [event["phase"] for event in log if event.get("phase") not in (None, "waiting")]
+    return phases[-1] if phases else "build"
+
+
+def outcome(store: Store, cell: Cell, ending: Ending) -> Record:
+    """Return the record of a worker that has ended, written by it or here.
+
+    Raises:
+        Interrupted: if it was asked to stop.
+        StoreError: if it could not write.
+    """
+    if ending.code == EXIT_INTERRUPTED or (ending.stopped and ending.code < 0):
+        raise Interrupted
+    if ending.code == EXIT_STORE:
+        path, problem = (ending.output.splitlines() or ["", ""])[-2:]
+        raise StoreError(path, problem)
+    record = store.read(cell.id) if ending.code == 0 else None
+    if record is not None:
+        return record
+    name, message = "WorkerExit", f"the worker ended with exit code {ending.code} and no record"
+    if ending.code < 0:
+        name = signal.Signals(-ending.code).name
+        message = f"the worker was killed by signal {-ending.code} ({name})"
+        if name == "SIGKILL":
+            message += ", as the system does to a process that takes too much memory"
+    return record_death(store, cell, name, message, ending.phase, ending.output)
+
+
+def record_death(
+    store: Store, cell: Cell, exception: str, message: str, phase: str = "build", output: str = ""
+) -> Record:
+    """Write the failed record that a worker could not write itself, and return it.
+
+    Args:
+        store: of the results folder.
+        cell: the worker's cell.
+        exception: name of what ended it, such as `SIGKILL`.
+        message: one sentence.
+        phase: the phase that it was in.
+        output: what it left, kept as its traceback.
+    """
+    # Another process may have taken the cell up since the worker died.
+    with store.lock(cell.id):
+        former = stored(store, cell.id)
+        if former is not None and former.status is Status.DONE:
+            return former
+        failure = {
+            "phase": phase,
+            "exception": exception,
+            "message": message,
+            "traceback_file": None,
+            "attempts": attempts(former),
+        }
+        return fail(store, cell, failure, output)  # type: ignore[arg-type]
+
+
 PLACE = "place.json"
 """File in a cell's folder that says where it waits or runs; see `Place`."""
 
@@ -91,18 +207,23 @@ class Place:
         job: what that system calls it.
         submitted: ISO 8601 time in UTC.
         log: file, relative to the results folder, in which its output is found; or "".
+        failures: how often the cell had failed before, so that a new failure can be told.
     """
 
     executor: str
     job: str
     submitted: str
     log: str = ""
+    failures: int = 0
 
 
-def write_place(store: Store, id: str, place: Place) -> None:
-    """Note where a cell is."""
+def write_place(store: Store, id: str, executor: str, job: str, log: str = "") -> Place:
+    """Note where a cell is, from now on; see `Place`."""
+    submitted = datetime.now(UTC).isoformat(timespec="seconds")
+    place = Place(executor, job, submitted, log, attempts(stored(store, id)) - 1)
     text = json.dumps(asdict(place), indent=1)
     write_atomically(store.folder(id) / PLACE, lambda path: path.write_text(text))
+    return place
 
 
 def read_place(store: Store, id: str) -> Place | None:
@@ -111,6 +232,14 @@ def read_place(store: Store, id: str) -> Place | None:
         return Place(**json.loads((store.folder(id) / PLACE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def record_since(store: Store, id: str, place: Place) -> Record | None:
+    """Return the record that a cell has got since it was put there, or None where it has none."""
+    record = stored(store, id)
+    if record is None or record.status is Status.DONE:
+        return record
+    return record if attempts(record) - 1 > place.failures else None
 
 
 def clear_place(store: Store, id: str) -> None:
