@@ -15,10 +15,11 @@ import pytest
 from tuskbench.cell import Training
 from tuskbench.errors import ConfigurationError, StoreError
 from tuskbench.run.device import DevicePool, environment
+from tuskbench.run.executors.contract import record_death
 from tuskbench.run.executors.local import LocalExecutor
 from tuskbench.run.interrupt import Interrupted
 from tuskbench.run.worker import run_cell
-from tuskbench.store import Status, Store
+from tuskbench.store import Record, Status, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +37,11 @@ def executor(tmp_path: Path, registered: None) -> Iterator[LocalExecutor]:
     made.close()
 
 
+@pytest.mark.parametrize("warm", [True, False])
 def test_done_killed_and_crashed_side_by_side(
-    executor: LocalExecutor, make_cell: MakeCell, tmp_path: Path
+    warm: bool, make_cell: MakeCell, tmp_path: Path
 ) -> None:
+    executor = LocalExecutor(tmp_path, jobs=2, device="cpu", warm=warm)
     cells = [make_cell(), make_cell(accident="kill"), make_cell(accident="crash")]
     done, killed, crashed = [f.result(60) for f in [executor.submit(cell) for cell in cells]]
     assert done.status is Status.DONE
@@ -48,6 +51,7 @@ def test_done_killed_and_crashed_side_by_side(
     assert crashed.failure is not None
     assert crashed.failure["exception"] == "RuntimeError"
     assert Store(tmp_path).read(cells[1].id) == killed
+    executor.close()
 
 
 def test_a_stopped_cell_goes_on_from_where_it_was(
@@ -143,6 +147,38 @@ def test_two_processes_train_as_one(
     # The mean of both halves' gradients is the gradient of the whole batch.
     weights = [store.figures(cell.id)["weights"] for cell in (parallel, single)]
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-3, atol=1e-5)
+
+
+def test_small_cells_share_a_gpu_and_one_can_have_it_alone() -> None:
+    pool = DevicePool(["cuda:0", "cuda:1"], jobs_per_gpu=2)
+    assert (pool.jobs, pool.shares) == (4, True)
+    assert pool.acquire(1) == ["cuda:0"]
+    assert pool.acquire(1, alone=True) == ["cuda:1", "cuda:1"]
+    assert pool.acquire(1) == ["cuda:0"]
+    pool.release(["cuda:1", "cuda:1"])
+    assert pool.acquire(1) == ["cuda:1"]
+    assert not DevicePool(["cuda:0"]).shares
+    assert not DevicePool(["cpu"], 4).shares
+
+
+def test_a_cell_that_shares_too_little_memory_runs_again_alone(
+    make_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, cell = LocalExecutor(tmp_path, jobs=1, device="cpu"), make_cell()
+    executor._devices = DevicePool(["cuda:0"], jobs_per_gpu=3)
+    had: list[list[str]] = []
+
+    def compute(cell: Cell, devices: list[str]) -> Record:
+        had.append(devices)
+        if len(devices) == 3:
+            return Record(cell.id, Status.DONE)
+        store = Store(tmp_path)
+        return record_death(store, cell, "OutOfMemoryError", "CUDA out of memory", "train")
+
+    monkeypatch.setattr(executor, "_compute", compute)
+    assert executor.submit(cell).result(10).status is Status.DONE
+    assert had == [["cuda:0"], ["cuda:0"] * 3]
+    executor.close()
 
 
 def test_devices_are_shared_out() -> None:

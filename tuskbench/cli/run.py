@@ -31,6 +31,9 @@ SOME_FAILED, NOTHING_TO_DO, INTERRUPTED = 1, 3, 130
     type=click.IntRange(min=1),
     help="Cells at a time; by default one a core on CPU, one a GPU.",
 )
+@click.option(
+    "--jobs-per-gpu", type=click.IntRange(min=1), help="Cells at a time on one GPU; by default 1."
+)
 @click.option("--executor", default="local", show_default=True, help="Name of an executor.")
 @click.option(
     "--executor-set",
@@ -55,6 +58,7 @@ def run_command(
     spec: Path,
     budget: str | None,
     jobs: int | None,
+    jobs_per_gpu: int | None,
     executor: str,
     machine: tuple[tuple[str, Any], ...],
     out: Path,
@@ -82,10 +86,15 @@ def run_command(
         ctx.exit(NOTHING_TO_DO)
     store = Store(out)
     cells = to_run(plan.cells, store, warn)
-    settings = {"jobs": jobs, "device": device, **overrides_of(machine)}
-    if cell_timeout is not None:
-        settings["cell_timeout"] = cell_timeout
-    outcome = _compute(cells, plan, store, _Choice(executor, settings, detach))
+    options = {
+        "jobs": jobs,
+        "jobs_per_gpu": jobs_per_gpu,
+        "device": device,
+        "cell_timeout": cell_timeout,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    choice = _Choice(executor, {**overrides_of(machine), **given}, detach)
+    outcome = _compute(cells, plan, store, choice)
     if detach:
         return
     if outcome is not None and outcome.interrupted:
@@ -131,7 +140,7 @@ def _compute(cells: list[Cell], plan: Plan, store: Store, choice: _Choice) -> Ou
     from tuskbench.run.progress import Progress
     from tuskbench.run.sweep import sweep
 
-    made = make_executor(choice.executor, store.root, profile, **choice.settings)
+    made = make_executor(choice.executor, store.root, {**profile, **choice.settings})
     try:
         preflight(cells, made)
     except ConfigurationError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tuskbench.errors import ConfigurationError
@@ -56,19 +58,29 @@ def resolve(device: str) -> list[str]:
     return [device]
 
 
+def joined(devices: list[str]) -> str:
+    """Return devices of one kind, each once, as one name, such as `cuda:0,1`."""
+    if devices[0] == "cpu":
+        return "cpu"
+    return "cuda:" + ",".join(name.partition(":")[2] for name in dict.fromkeys(devices))
+
+
 class DevicePool:
     """Slots on devices, taken by cells and given back.
 
     Args:
         devices: names from `resolve`.
-        jobs: cells at a time; None for one a GPU, or one a core on CPU.
+        jobs: cells at a time; None for `jobs_per_gpu` a GPU, or one a core on CPU.
+        jobs_per_gpu: see `jobs`.
     """
 
-    def __init__(self, devices: list[str], jobs: int | None = None) -> None:
+    def __init__(self, devices: list[str], jobs: int | None = None, jobs_per_gpu: int = 1) -> None:
         self.on_cpu = devices == ["cpu"]
-        self.jobs = jobs or (cores() if self.on_cpu else len(devices))
+        self.jobs = jobs or (cores() if self.on_cpu else jobs_per_gpu * len(devices))
+        self.shares = not self.on_cpu and self.jobs > len(devices)
         self._free = [devices[index % len(devices)] for index in range(self.jobs)]
         self._devices = devices
+        self._slots = Counter(self._free)
         self._condition = threading.Condition()
 
     def check(self, training: Training) -> None:
@@ -78,11 +90,17 @@ class DevicePool:
             expected = f"at most {most} on {', '.join(self._devices)}"
             raise ConfigurationError("training", "devices", training.devices, expected)
 
-    def acquire(self, count: int) -> list[str]:
-        """Wait for `count` slots on different devices (or cores) and take them."""
+    def acquire(self, count: int, alone: bool = False) -> list[str]:
+        """Wait for `count` slots on different devices (or cores) and take them.
+
+        Args:
+            count: how many.
+            alone: whether to take all slots of these devices; each is named as often.
+        """
+        choose = self._choose_alone if alone else self._choose
         with self._condition:
-            self._condition.wait_for(lambda: self._choose(count) is not None)
-            chosen = self._choose(count)
+            self._condition.wait_for(lambda: choose(count) is not None)
+            chosen = choose(count)
             assert chosen is not None
             for device in chosen:
                 self._free.remove(device)
@@ -97,6 +115,11 @@ class DevicePool:
     def _choose(self, count: int) -> list[str] | None:
         free = self._free if self.on_cpu else sorted(set(self._free), key=self._busyness)
         return free[:count] if len(free) >= count else None
+
+    def _choose_alone(self, count: int) -> list[str] | None:
+        whole = [d for d in self._devices if self._free.count(d) == self._slots[d]]
+        chosen = whole[:count]
+        return [d for d in chosen for _ in range(self._slots[d])] if len(chosen) == count else None
 
     def _busyness(self, device: str) -> tuple[int, int]:
         return -self._free.count(device), self._devices.index(device)
@@ -119,25 +142,38 @@ def make_fabric(device: str, training: Training) -> Fabric:
     so it must be called from the worker's own process.
     """
     import torch
-    from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
     # Else 16-bit copies of weights outlive an optimizer's step in the midst of `fit_step`.
     torch.set_autocast_cache_enabled(False)
+    if training.devices == 1:
+        return _single(device, training.precision)
+    return _launched(device, training.devices, training.precision)
+
+
+def _launched(device: str, count: int, precision: str) -> Fabric:
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
     kind, _, indices = device.partition(":")
-    devices: int | list[int] = training.devices
+    devices: int | list[int] = count
     if kind == "cuda":
         devices = [int(index) for index in indices.split(",")]
     # The environment is named, or else Fabric takes a batch scheduler's for its own.
     fabric = Fabric(
         accelerator=kind,
         devices=devices,
-        strategy="ddp" if training.devices > 1 else "auto",
-        precision=training.precision,  # type: ignore[arg-type]
+        strategy="ddp" if count > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
         plugins=[LightningEnvironment()],
     )
     fabric.launch()
     return fabric
+
+
+@cache
+def _single(device: str, precision: str) -> Fabric:
+    """Return what cells of one device can share: making it takes as long as a small cell."""
+    return _launched(device, 1, precision)
 
 
 def process_rank(training: Training) -> int:

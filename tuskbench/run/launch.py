@@ -19,6 +19,9 @@ from tuskbench.store import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PYTHON = (sys.executable, "-P", bootstrap.__file__)
+"""How the command line of every worker begins; what follows is for `bootstrap`."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -51,6 +54,10 @@ class Launch:
         file = _file(root, self.name)
         if not file.exists():
             write_atomically(file, lambda path: path.write_text(self._text()))
+
+    def file(self, root: Path) -> Path:
+        """Return where `write` keeps it."""
+        return _file(root, self.name)
 
     @classmethod
     def read(cls, root: Path, name: str) -> Self:
@@ -97,11 +104,10 @@ def worker_command(
         timeout: seconds after which the cell fails.
         attached: whether the worker ends when its standard input does; see `start_worker`.
     """
-    command = [sys.executable, "-P", bootstrap.__file__, str(root), id, device]
-    command += ["--launch", launch.name]
+    arguments = [str(root), id, device, "--launch", launch.name]
     if timeout is not None:
-        command += ["--timeout", str(timeout)]
-    return [*command, "--attached"] if attached else command
+        arguments += ["--timeout", str(timeout)]
+    return [*PYTHON, *arguments, "--attached"] if attached else [*PYTHON, *arguments]
 
 
 def start_worker(

@@ -57,13 +57,17 @@ def provenance(cell: Cell, device: torch.device, started: str) -> Provenance:
 def _libraries(cell: Cell) -> dict[str, str]:
     # A component's version is "distribution version".
     owners = {text.rpartition(" ")[0] for text in cell.versions.values()}
-    found = {}
-    for name in (*LIBRARIES, *sorted(owners - {*LIBRARIES, ""})):
-        try:
-            found[name] = version(name)
-        except (PackageNotFoundError, ValueError):
-            continue
-    return found
+    names = (*LIBRARIES, *sorted(owners - {*LIBRARIES, ""}))
+    return {name: found for name in names if (found := library_version(name)) is not None}
+
+
+@cache
+def library_version(name: str) -> str | None:
+    """Return the version of an installed distribution, or None where there is none."""
+    try:
+        return version(name)
+    except (PackageNotFoundError, ValueError):
+        return None
 
 
 def device_name(device: torch.device, count: int) -> str:

@@ -6,7 +6,6 @@ import sys
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from filelock import BaseFileLock, Timeout
 from tuskbench import registry
 from tuskbench.errors import (
     CellTimeoutError,
-    DamagedRecordError,
     StoreError,
     TuskbenchError,
 )
@@ -26,6 +24,7 @@ from tuskbench.run.cost import cost
 from tuskbench.run.device import make_fabric, process_rank
 from tuskbench.run.evaluation import evaluate, predictor, undefined_scores
 from tuskbench.run.events import Events, LogFile
+from tuskbench.run.failures import TRACEBACK, attempts, fail, stored
 from tuskbench.run.inspection import Inspector
 from tuskbench.run.interrupt import (
     EXIT_INTERRUPTED,
@@ -39,7 +38,7 @@ from tuskbench.run.launch import Launch
 from tuskbench.run.loop import TrainingLoop
 from tuskbench.run.provenance import now, provenance
 from tuskbench.sources import check_sources
-from tuskbench.store import Failure, Record, Status, Store, write_atomically
+from tuskbench.store import Failure, Record, Status, Store
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS = 60.0
 """Time between two checkpoints, unless $TUSKBENCH_CHECKPOINT_SECONDS says otherwise."""
-
-TRACEBACK = "traceback.txt"
 
 # Time between two looks at whether to stop while another process has the cell.
 LOCK_SECONDS = 1.0
@@ -131,14 +128,6 @@ def _denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def stored(store: Store, id: str) -> Record | None:
-    """Return the cell's whole record, or None where there is none or it is damaged."""
-    try:
-        return store.verify(id)
-    except DamagedRecordError:
-        return None
-
-
 def _checkpoint_seconds() -> float:
     return seconds_from("TUSKBENCH_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)
 
@@ -147,23 +136,6 @@ def _notes(system: torch.nn.Module) -> list[str]:
     """Return what parts of a system have to say in every table that shows it."""
     notes = (getattr(module, "note", "") for module in system.modules())
     return list(dict.fromkeys(note for note in notes if note))
-
-
-def attempts(former: Record | None) -> int:
-    """Return the number of this attempt, given the record of the one before."""
-    return 1 + (former.failure["attempts"] if former and former.failure else 0)
-
-
-def fail(
-    store: Store, cell: Cell, failure: Failure, text: str, record: Record | None = None
-) -> Record:
-    """Write a failed record, and `text` as its traceback where there is any."""
-    if text:
-        path = store.folder(cell.id) / TRACEBACK
-        write_atomically(path, lambda temporary: temporary.write_text(text))
-        failure = {**failure, "traceback_file": TRACEBACK}
-    base = record or Record(cell.id, Status.FAILED)
-    return store.write(cell, replace(base, failure=failure))
 
 
 class _Attempt:

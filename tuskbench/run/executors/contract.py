@@ -1,48 +1,65 @@
 """All that the author of an executor needs: what it must do, and what does it for them.
 
 An executor hands cells to workers and gathers their records. A worker is a process that computes
-one cell; `tuskbench.run.worker` is its program, and neither knows the other:
+one cell; it does not know which executor started it. For each cell an executor
 
-1. `Store.write_cell` writes `cell.json`, from which the worker knows what to do;
-2. the process is started with `worker_command` and `worker_environment`, on any machine that
-   sees the results folder;
-3. SIGTERM or SIGINT lets it checkpoint and end; so does the end of the process that started it;
-4. `outcome` makes a record of how it ended: 0 with a record, `EXIT_INTERRUPTED`, `EXIT_STORE`, or
-   in any other way, of which `record_death` writes the record that the worker could not.
+1. calls `Store.write_cell` and `Launch.write`, from which the worker knows what to do, what to
+   import, and of which source the launcher planned;
+2. starts `worker_command` with `worker_environment` on any machine that sees the results folder;
+   `start_worker` does so on this one, where the worker ends when the launcher does;
+3. stops it by SIGTERM or SIGINT: it checkpoints and ends, after a second one at once;
+4. makes a record of how it ended with `outcome`: 0 with a record, `EXIT_INTERRUPTED`,
+   `EXIT_STORE` (its last two lines of output are the path and the problem), `EXIT_TIMEOUT`, or
+   any other way, of which `record_death` writes the record that the worker could not.
 
-Where a cell is, beyond the life of the process that submitted it, is kept by `write_place`.
+`LocalExecutor` does all this for the machine that it is on; an executor for many machines may run
+one on each. Where a cell is, beyond the life of the process that submitted it, `write_place` keeps.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from tuskbench.errors import StoreError
+from tuskbench.errors import CellTimeoutError, StoreError
 from tuskbench.run.device import environment
 from tuskbench.run.events import LogTail
 from tuskbench.run.failures import attempts, fail, stored
-from tuskbench.run.interrupt import Interrupted
+from tuskbench.run.interrupt import EXIT_INTERRUPTED, EXIT_STORE, EXIT_TIMEOUT, Interrupted
+from tuskbench.run.launch import Launch, start_worker, worker_command
 from tuskbench.store import Status, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from tuskbench.cell import Cell, Training
     from tuskbench.store import Record, Store
 
-EXIT_STORE, EXIT_INTERRUPTED = 74, 75
-"""How a worker ends that could not write, or was asked to stop (see sysexits.h).
-
-One that could not write leaves the path and the problem as its last two lines of output.
-"""
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "EXIT_STORE",
+    "EXIT_TIMEOUT",
+    "Ending",
+    "Executor",
+    "Interrupted",
+    "Launch",
+    "Place",
+    "clear_place",
+    "last_phase",
+    "outcome",
+    "read_place",
+    "record_death",
+    "record_since",
+    "start_worker",
+    "worker_command",
+    "worker_environment",
+    "write_place",
+]
 
 
 class Executor(ABC):
@@ -103,19 +120,8 @@ class Executor(ABC):
         """Free what the executor holds, after its last cell."""
 
 
-def worker_command(root: Path, id: str, device: str) -> list[str]:
-    """Return the command line of a worker.
-
-    Args:
-        root: the results folder, as the worker's machine sees it.
-        id: of a cell whose `cell.json` is written.
-        device: `cpu`, `cuda:0`, or `cuda:0,1` for a cell on two GPUs.
-    """
-    return [sys.executable, "-m", "tuskbench.run.worker", str(root), id, device]
-
-
 def worker_environment(device: str) -> dict[str, str]:
-    """Return the environment of a worker on a device."""
+    """Return the environment of a worker on a device: one thread on `cpu`."""
     return environment(device == "cpu")
 
 
@@ -128,12 +134,14 @@ class Ending:
         output: the end of what it wrote to stdout and stderr.
         phase: the last phase that its log tells of; see `last_phase`.
         stopped: whether the executor had asked it to stop, or had killed it.
+        timeout: seconds that it was given, or None.
     """
 
     code: int
     output: str = ""
     phase: str = "build"
     stopped: bool = False
+    timeout: float | None = None
 
 
 def last_phase(log: LogTail) -> str:
@@ -158,6 +166,8 @@ def outcome(store: Store, cell: Cell, ending: Ending) -> Record:
     if record is not None:
         return record
     name, message = "WorkerExit", f"the worker ended with exit code {ending.code} and no record"
+    if ending.code == EXIT_TIMEOUT and ending.timeout is not None:
+        name, message = "CellTimeoutError", str(CellTimeoutError(ending.timeout))
     if ending.code < 0:
         name = signal.Signals(-ending.code).name
         message = f"the worker was killed by signal {-ending.code} ({name})"

@@ -7,32 +7,39 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt
 
-from tuskbench.errors import CellTimeoutError, StoreError
-from tuskbench.run.device import DevicePool, environment, resolve
+from tuskbench.run.device import DevicePool, joined, resolve
 from tuskbench.run.events import LogTail
-from tuskbench.run.executors.contract import Executor
-from tuskbench.run.interrupt import (
-    EXIT_INTERRUPTED,
-    EXIT_STORE,
-    EXIT_TIMEOUT,
-    Interrupted,
-    grace,
+from tuskbench.run.executors.contract import (
+    Ending,
+    Executor,
+    Launch,
+    last_phase,
+    outcome,
+    start_worker,
+    worker_command,
+    worker_environment,
 )
-from tuskbench.run.launch import Launch, start_worker
-from tuskbench.store import Record, Status, Store
+from tuskbench.run.executors.warm import AVAILABLE, WarmWorker, Zygote
+from tuskbench.run.interrupt import Interrupted, grace
+from tuskbench.run.launch import PYTHON
+from tuskbench.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuskbench.cell import Cell, Training
+    from tuskbench.store import Record
 
-_STDERR_BYTES = 16_384
+_OUTPUT_BYTES = 16_384
+# The name of torch's exception.
+_OUT_OF_MEMORY = "OutOfMemoryError"
 # Time between two looks at whether a worker that was asked to stop has to be killed, and what it
 # has beyond its own grace period.
 _POLL_SECONDS, _PATIENCE_SECONDS = 1.0, 10.0
@@ -43,9 +50,14 @@ class LocalExecutor(Executor):
 
     Args:
         root: the results folder.
-        jobs: cells at a time; None for one a core on CPU (each with one thread), or one a GPU.
+        jobs: cells at a time; None for one a core on CPU (each with one thread), or
+            `jobs_per_gpu` a GPU.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        jobs_per_gpu: cells at a time on one GPU. One that runs out of the memory that it shares
+            runs again with a GPU of its own.
         cell_timeout: seconds after which a cell fails; None for no limit.
+        warm: whether to fork workers from a process that has imported torch, in place of an
+            interpreter that begins anew for each.
     """
 
     def __init__(
@@ -54,16 +66,21 @@ class LocalExecutor(Executor):
         *,
         jobs: Annotated[int, Ge(1)] | None = None,
         device: str = "auto",
+        jobs_per_gpu: Annotated[int, Ge(1)] = 1,
         cell_timeout: Annotated[float, Gt(0)] | None = None,
+        warm: bool = True,
     ) -> None:
         self._store, self._timeout, self._grace = Store(root), cell_timeout, grace()
         self._launch = Launch.here()
-        self._devices = DevicePool(resolve(device), jobs)
+        self._devices = DevicePool(resolve(device), jobs, jobs_per_gpu)
         self.slots = self._devices.jobs
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="cell")
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._workers: set[_Worker] = set()
         self._signal: signal.Signals | None = None
         self._patience = float("inf")
+        self._warm = warm and AVAILABLE
+        self._zygote: Zygote | None = None
+        self._zygote_lock = threading.Lock()
 
     def check(self, training: Training) -> None:
         """Raise `ConfigurationError` where a cell wants more devices than there are."""
@@ -84,112 +101,126 @@ class LocalExecutor(Executor):
     def close(self) -> None:
         """Wait for the processes that run."""
         self._pool.shutdown(cancel_futures=True)
+        with self._zygote_lock:
+            if self._zygote is not None:
+                self._zygote.close()
+                self._zygote = None
 
     def _end(self, number: signal.Signals) -> None:
         self._signal = number
         self._patience = time.monotonic() + self._grace + _PATIENCE_SECONDS
         # A copy, because the pool's threads add and remove at any time.
-        for process in tuple(self._processes):
-            _send(process, number)
+        for worker in tuple(self._workers):
+            worker.send(number)
 
     def _run(self, cell: Cell) -> Record:
-        devices = self._devices.acquire(cell.training.devices)
+        count = cell.training.devices
+        devices = self._devices.acquire(count)
         try:
-            if self._signal is not None:
-                raise Interrupted
-            self._store.write_cell(cell)
-            self._launch.write(self._store.root)
-            with tempfile.TemporaryFile() as errors:
-                return self._outcome(cell, *self._process(cell, devices, errors))
+            shared = self._devices.shares
+            record = self._compute(cell, devices)
+        finally:
+            self._devices.release(devices)
+        if not shared or record.failure is None or record.failure["exception"] != _OUT_OF_MEMORY:
+            return record
+        devices = self._devices.acquire(count, alone=True)
+        try:
+            return self._compute(cell, devices)
         finally:
             self._devices.release(devices)
 
-    def _process(self, cell: Cell, devices: list[str], errors: IO[bytes]) -> tuple[int, str, str]:
-        """Run the worker; return its exit code, the phase it ended in and its last words."""
-        log = LogTail(self._store.folder(cell.id) / "log.jsonl")
-        on_cpu = self._devices.on_cpu
-        indices = ",".join(name.partition(":")[2] for name in devices)
-        process = start_worker(
-            self._store.root,
-            cell.id,
-            "cpu" if on_cpu else f"cuda:{indices}",
-            self._launch,
-            timeout=self._timeout,
-            environment=environment(on_cpu),
-            output=errors,
-        )
-        self._processes.add(process)
+    def _compute(self, cell: Cell, devices: list[str]) -> Record:
         if self._signal is not None:
-            _send(process, self._signal)
-        try:
-            code = self._wait(process)
-        finally:
-            self._processes.discard(process)
-            assert process.stdin is not None
-            process.stdin.close()
-            # The other processes of a cell on several devices must not outlive the first.
-            _send_group(process.pid, signal.SIGKILL)
-        phases = [event["phase"] for event in log if "phase" in event]
-        errors.seek(max(0, errors.seek(0, os.SEEK_END) - _STDERR_BYTES))
-        return code, phases[-1] if phases else "build", errors.read().decode(errors="replace")
+            raise Interrupted
+        self._store.write_cell(cell)
+        self._launch.write(self._store.root)
+        with tempfile.NamedTemporaryFile() as output:
+            return outcome(self._store, cell, self._process(cell, joined(devices), output))
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+    def _process(self, cell: Cell, device: str, output: IO[bytes]) -> Ending:
+        """Run the worker to its end."""
+        log = LogTail(self._store.folder(cell.id) / "log.jsonl")
+        worker = self._start(cell, device, output)
+        self._workers.add(worker)
+        if self._signal is not None:
+            worker.send(self._signal)
+        try:
+            code = self._wait(worker)
+        finally:
+            self._workers.discard(worker)
+            worker.close()
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
+        text = output.read().decode(errors="replace")
+        stopped = self._signal is not None
+        return Ending(code, text, last_phase(log), stopped, self._timeout)
+
+    def _wait(self, worker: _Worker) -> int:
         """Return the exit code of a worker, killed where it is asked to stop and does not."""
         while True:
             try:
-                return process.wait(_POLL_SECONDS)
+                return worker.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 if time.monotonic() > self._patience:
-                    _send_group(process.pid, signal.SIGKILL)
+                    worker.send(signal.SIGKILL)
 
-    def _outcome(self, cell: Cell, code: int, phase: str, text: str) -> Record:
-        if code == EXIT_INTERRUPTED or (self._signal is not None and code < 0):
-            raise Interrupted
-        if code == EXIT_STORE:
-            path, problem = (text.splitlines() or ["", ""])[-2:]
-            raise StoreError(path, problem)
-        record = self._store.read(cell.id) if code == 0 else None
-        return record or self._died(cell, code, phase, text)
-
-    def _died(self, cell: Cell, code: int, phase: str, text: str) -> Record:
-        """Write the record of a worker that could not write it itself."""
-        from tuskbench.run.worker import attempts, fail, stored
-
-        name, message = "WorkerExit", f"the worker ended with exit code {code} and no record"
-        if code == EXIT_TIMEOUT and self._timeout is not None:
-            name, message = "CellTimeoutError", str(CellTimeoutError(self._timeout))
-        if code < 0:
-            name = signal.Signals(-code).name
-            message = f"the worker was killed by signal {-code} ({name})"
-            if name == "SIGKILL":
-                message += ", as the system does to a process that takes too much memory"
-        # Another process may have taken the cell up since the worker died.
-        with self._store.lock(cell.id):
-            former = stored(self._store, cell.id)
-            if former is not None and former.status is Status.DONE:
-                return former
-            phase = "build" if phase == "waiting" else phase
-            return fail(
-                self._store,
-                cell,
-                {
-                    "phase": phase,
-                    "exception": name,
-                    "message": message,
-                    "traceback_file": None,
-                    "attempts": attempts(former),
-                },
-                text,
+    def _start(self, cell: Cell, device: str, output: IO[bytes]) -> _Worker:
+        root, launch, environment = self._store.root, self._launch, worker_environment(device)
+        # The other processes of a cell on several devices are started by the first's command line.
+        if self._warm and cell.training.devices == 1:
+            command = worker_command(
+                root, cell.id, device, launch, timeout=self._timeout, attached=True
             )
+            arguments = command[len(PYTHON) :]
+            forked = self._zygote_for(environment).fork(arguments, environment, output.name, cell)
+            if forked is not None:
+                return forked
+        return _ColdWorker(
+            start_worker(
+                root,
+                cell.id,
+                device,
+                launch,
+                timeout=self._timeout,
+                environment=environment,
+                output=output,
+            )
+        )
+
+    def _zygote_for(self, environment: dict[str, str]) -> Zygote:
+        with self._zygote_lock:
+            if self._zygote is not None and not self._zygote.alive:
+                self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
+                kind = "cpu" if self._devices.on_cpu else "cuda"
+                self._zygote = Zygote(self._store.root, self._launch, kind, environment)
+            return self._zygote
 
 
-def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if number == signal.SIGKILL:
-        _send_group(process.pid, number)
-    elif process.poll() is None:
-        process.send_signal(number)
+class _ColdWorker:
+    """A worker in an interpreter of its own; see `WarmWorker`."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.wait = process.wait
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, with SIGKILL to all processes that it started."""
+        if number == signal.SIGKILL:
+            self._kill_group()
+        elif self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def close(self) -> None:
+        """End what it leaves behind."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        # The other processes of a cell on several devices must not outlive the first.
+        self._kill_group()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _send_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+_Worker = _ColdWorker | WarmWorker
