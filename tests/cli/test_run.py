@@ -102,7 +102,7 @@ def test_some_failed(folder: Path) -> None:
         (["--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["--jobs", "2"], "executor local"),
         (["--executor-set", "job=2"], "did you mean 'jobs'?"),
-        (["--executor-set", "device=3"], "device = 3, but expected a string"),
+        (["--executor-set", "cell_timeout=soon"], "expected a number, more than 0"),
         (["--detach"], "without --detach"),
         (["--budget", "smok"], "smoke"),
         (["--jobs", "0"], "jobs"),

@@ -50,6 +50,7 @@ class LocalExecutor(Executor):
 
     Args:
         root: the results folder.
+        launch: what workers are told; None for what this process would tell.
         jobs: cells at a time; None for one a core on CPU (each with one thread), or
             `jobs_per_gpu` a GPU.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -63,6 +64,7 @@ class LocalExecutor(Executor):
     def __init__(
         self,
         root: Path,
+        launch: Launch | None = None,
         *,
         jobs: Annotated[int, Ge(1)] | None = None,
         device: str = "auto",
@@ -71,7 +73,7 @@ class LocalExecutor(Executor):
         warm: bool = True,
     ) -> None:
         self._store, self._timeout, self._grace = Store(root), cell_timeout, grace()
-        self._launch = Launch.here()
+        self._launch = launch or Launch.here()
         self._devices = DevicePool(resolve(device), jobs, jobs_per_gpu)
         self.slots = self._devices.jobs
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="cell")

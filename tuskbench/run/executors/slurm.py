@@ -18,6 +18,7 @@ from tuskbench.errors import ConfigurationError
 from tuskbench.run.executors import slurm_queue
 from tuskbench.run.executors.contract import (
     Executor,
+    Launch,
     Place,
     clear_place,
     read_place,
@@ -111,7 +112,7 @@ class SlurmExecutor(Executor):
         setup: tuple[str, ...] = (),
         sbatch: dict[str, Any] = {},  # noqa: B006 - read, never changed
     ) -> None:
-        self._store = Store(root.resolve())
+        self._store, self._launch = Store(root.resolve()), Launch.here()
         self._device, self._gpus = device, gpus
         self._pack_seconds, self._array_size = 60 * pack_minutes, array_size
         self._poll_seconds = poll_seconds
@@ -199,15 +200,16 @@ class SlurmExecutor(Executor):
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         root, devices = str(self._store.root), packs[0][0].training.devices
+        self._launch.write(self._store.root)
         for cell in (cell for pack in packs for cell in pack):
             self._store.write_cell(cell)
         gpus = self._gpus if self._gpus is not None else int(self._device == "cuda")
         gres = {"gpus_per_node": gpus * devices} if gpus else {}
         self._submitter.update_parameters(**self._parameters, **gres)
-        ids = [[cell.id for cell in pack] for pack in packs]
+        ids, count = [[cell.id for cell in pack] for pack in packs], len(packs)
         try:
             jobs = self._submitter.map_array(
-                Job(), [root] * len(ids), ids, [self._device] * len(ids)
+                Job(), [root] * count, ids, [self._device] * count, [self._launch.name] * count
             )
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             said = " ".join(str(error).split())

@@ -9,6 +9,7 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuskbench.run.executors.contract import Launch
 from tuskbench.run.executors.local import LocalExecutor
 from tuskbench.run.interrupt import Interrupted
 from tuskbench.store import Store
@@ -34,13 +35,14 @@ class Job:
         self._executor: LocalExecutor | None = None
         self._futures: list[Future[Record]] = []
 
-    def __call__(self, root: str, ids: list[str], device: str) -> None:
+    def __call__(self, root: str, ids: list[str], device: str, launch: str) -> None:
         """Compute cells; records go to the results folder.
 
         Args:
             root: the results folder.
             ids: of cells whose `cell.json` is there.
             device: `auto`, `cpu` or `cuda`.
+            launch: name of what the launcher tells its workers, in the results folder.
         """
         cpus = os.environ.get("SLURM_CPUS_PER_TASK", "1")
         os.environ.setdefault("OMP_NUM_THREADS", cpus)
@@ -49,7 +51,8 @@ class Job:
         slots = max(cell.training.devices for cell in cells)
         # SLURM sends the warning to every process of the job; workers must not die of it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {_WARNING})
-        self._executor = LocalExecutor(Path(root), jobs=slots, device=device)
+        told = Launch.read(Path(root), launch)
+        self._executor = LocalExecutor(Path(root), told, jobs=slots, device=device)
         # The pool's threads inherit the mask, and the workers from them.
         self._futures = [self._executor.submit(cell) for cell in cells]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {_WARNING})
@@ -68,12 +71,12 @@ class Job:
         for future in self._futures:
             future.result()
 
-    def checkpoint(self, root: str, ids: list[str], device: str) -> DelayedSubmission:
+    def checkpoint(self, root: str, ids: list[str], device: str, launch: str) -> DelayedSubmission:
         """Let the cell that runs checkpoint; return the call that goes on from there."""
         from submitit.helpers import DelayedSubmission
 
         self._stop()
-        return DelayedSubmission(Job(), root, ids, device)
+        return DelayedSubmission(Job(), root, ids, device, launch)
 
     def _stop(self) -> None:
         if self._executor is not None:

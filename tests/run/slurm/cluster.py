@@ -1,6 +1,6 @@
 """A SLURM cluster of one machine, without systemd or cgroups, for tests.
 
-Needs root and Debian's packages slurm-wlm and munge. `python -m tests.slurm.cluster FOLDER`
+Needs root and Debian's packages slurm-wlm and munge. `python -m tests.run.slurm.cluster FOLDER`
 starts it, prints the value of $SLURM_CONF that finds it, and stops it at the end of its input.
 """
 
@@ -38,6 +38,7 @@ SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
+SlurmctldDebug=verbose
 SlurmdLogFile={folder}/slurmd.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
