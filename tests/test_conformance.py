@@ -13,6 +13,7 @@ from tuskbench.contracts import Keypoints, Prediction
 from tuskbench.testing import (
     CONFORMANCE,
     ComponentConformance,
+    ExecutorConformance,
     SystemConformance,
     TaskConformance,
 )
@@ -146,6 +147,24 @@ class TestHuman36M(TaskConformance):
         xy = split.targets["landmarks"]
         label = torch.arange(xy.shape[1]).expand(len(xy), -1)
         return Prediction(Keypoints(xy, torch.ones(label.shape), label))
+
+
+class TestSlurmElsewhere(ExecutorConformance):
+    """What needs no cluster; the rest is in tests/run/slurm."""
+
+    name = "slurm"
+
+    def unavailable(self) -> str:
+        return "starts daemons: run tox -e slurm"
+
+
+class TestRayElsewhere(ExecutorConformance):
+    """What needs no cluster; the rest is in tests/run/test_ray.py."""
+
+    name = "ray"
+
+    def unavailable(self) -> str:
+        return "starts a cluster: run tox -e ray"
 
 
 def _add_cases() -> None:

@@ -38,7 +38,16 @@ class Nodes:
 
         self._cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False},
+            head_node_args={
+                "num_cpus": 0,
+                "include_dashboard": False,
+                # A node that is gone is noticed in seconds.
+                "_system_config": {
+                    "health_check_initial_delay_ms": 1000,
+                    "health_check_period_ms": 1000,
+                    "health_check_failure_threshold": 3,
+                },
+            },
         )
         self.address = self._cluster.address
         self.nodes = [self._cluster.add_node(num_cpus=1) for _ in range(count)]

@@ -7,6 +7,7 @@ import tempfile
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,5 @@ def write_files(store: Store, id: str, files: Mapping[str, bytes]) -> None:
         StoreError: if they cannot be written.
     """
     for name in sorted(files, key=lambda name: name == RECORD):
-        content = files[name]
         path = store.folder(id) / Path(name).name
-        write_atomically(path, lambda temporary, content=content: temporary.write_bytes(content))
+        write_atomically(path, partial(Path.write_bytes, data=files[name]))

@@ -117,14 +117,23 @@ class SlurmExecutor(Executor):
         self._pack_seconds, self._array_size = 60 * pack_minutes, array_size
         self._poll_seconds = poll_seconds
         self._submitter = _submitter(self._store.root / _FOLDER, timeouts)
-        optional = {"partition": partition, "account": account, "qos": qos}
-        optional |= {"constraint": constraint, "array_parallelism": jobs}
-        optional |= {"mem": None if memory_gb is None else f"{int(1024 * memory_gb)}M"}
-        self._parameters = {name: value for name, value in optional.items() if value is not None}
-        self._parameters |= {"time": minutes, "cpus_per_task": cpus, "job_name": "tuskbench"}
-        self._parameters |= {"signal_delay_s": warning_seconds, "setup": list(setup)}
-        self._parameters |= {"array_parallelism": jobs or array_size}
-        self._parameters["additional_parameters"] = {"requeue": True, **sbatch}
+        optional: dict[str, Any] = {
+            "partition": partition,
+            "account": account,
+            "qos": qos,
+            "constraint": constraint,
+            "mem": None if memory_gb is None else f"{int(1024 * memory_gb)}M",
+        }
+        self._parameters: dict[str, Any] = {
+            **{name: value for name, value in optional.items() if value is not None},
+            "time": minutes,
+            "cpus_per_task": cpus,
+            "job_name": "tuskbench",
+            "signal_delay_s": warning_seconds,
+            "setup": list(setup),
+            "array_parallelism": jobs or array_size,
+            "additional_parameters": {"requeue": True, **sbatch},
+        }
         self._waiting: dict[str, _Waiting] = {}
         # The signal handler of the main thread may come in while this thread submits.
         self._lock = threading.RLock()
