@@ -10,8 +10,6 @@ from textwrap import dedent
 
 import pytest
 
-from tuskbench import static
-
 Install = Callable[..., Path]
 
 
@@ -53,13 +51,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def _forget() -> None:
-    from tuskbench import registry, settings, signature
+    from tuskbench import registry
 
     importlib.invalidate_caches()
-    static.forget()
     registry.forget()
-    settings.forget()
-    signature.of_entry.cache_clear()
 
 
 DEMO = {

@@ -108,7 +108,7 @@ def test_the_default_of_a_component_gives_nothing_to_another_of_its_kind(
 ) -> None:
     source = (demo / "demo" / "sharp.py").read_text().replace("power: float", "width: int = 1")
     (demo / "demo" / "sharp.py").write_text(source)
-    from tuskbench import static
+    from tuskbench.registry import static
 
     static.forget()
     found = resolve(tmp_path, BASE + 'encoder = { name = "sharp" }\n')

@@ -208,7 +208,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
 
 
 def test_a_broken_component_is_named_with_its_reason(tmp_path: Path, demo: Path) -> None:
-    from tuskbench import static
+    from tuskbench.registry import static
 
     (demo / "demo" / "blur.py").write_text("import no_such_library\nclass Blur: ...\n")
     static.forget()

@@ -11,7 +11,7 @@ from tuskbench.cli.options import Kind, echo_json
 from tuskbench.errors import TuskbenchError
 
 if TYPE_CHECKING:
-    from tuskbench.signature import Parameter, Signature
+    from tuskbench.registry.parameters import Parameter, Signature
 
 
 @click.command("describe")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuskbench.cell import Training
 from tuskbench.errors import TuskbenchError
-from tuskbench.settings import PREFIXES, Rule, rules
+from tuskbench.registry.rules import PREFIXES, Rule, rules
 from tuskbench.spec.model import LABEL
 from tuskbench.spec.resolve import INHERITED, TRAINING, Findings, Given, fill, resolve
 

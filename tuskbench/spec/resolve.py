@@ -19,9 +19,9 @@ from tuskbench.errors import (
     TuskbenchError,
     suggestion,
 )
-from tuskbench.signature import Parameter, Signature
+from tuskbench.registry.parameters import Parameter, Signature
+from tuskbench.registry.values import WrongValueError, checked, is_table
 from tuskbench.spec import locate
-from tuskbench.values import WrongValueError, checked, is_table
 
 if TYPE_CHECKING:
     from tuskbench.spec.model import Spec

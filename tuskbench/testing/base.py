@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tuskbench import registry
-from tuskbench.signature import Signature
-from tuskbench.values import checked
+from tuskbench.registry.parameters import Signature
+from tuskbench.registry.values import checked
 
 # Reads a component as `tuskbench list` and `plan` do, and tells what that imported.
 _READ = """

@@ -11,7 +11,7 @@ import torch
 from tuskbench import registry
 from tuskbench.contracts import TaskInfo
 from tuskbench.errors import ConfigurationError
-from tuskbench.settings import rules
+from tuskbench.registry.rules import rules
 from tuskbench.spec.load import load
 from tuskbench.testing import SystemConformance, toy_batch, toy_task
 

@@ -15,7 +15,7 @@ from tuskbench import registry
 from tuskbench.cli import main
 from tuskbench.contracts import Batch
 from tuskbench.errors import ConfigurationError
-from tuskbench.settings import rules
+from tuskbench.registry.rules import rules
 from tuskbench.spec.load import load
 from tuskbench.testing import SystemConformance, toy_batch, toy_task
 

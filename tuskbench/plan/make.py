@@ -2,96 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuskbench import registry
 from tuskbench.cell import Cell
 from tuskbench.errors import (
-    ConfigurationError,
-    DataMissingError,
     SpecError,
     SpecProblem,
     TuskbenchError,
     suggestion,
 )
-from tuskbench.manifest import manifest, write_manifest
 from tuskbench.names import RULE, is_name
-from tuskbench.past import Past, address, changes
-from tuskbench.settings import rules
+from tuskbench.plan.model import Plan, PlannedCell
+from tuskbench.plan.needs import provided
+from tuskbench.plan.past import Past, address, changes
+from tuskbench.plan.tasks import TaskPool
+from tuskbench.registry.rules import rules
 from tuskbench.spec import limits
 from tuskbench.spec.layers import Resolved, resolve_cell
 from tuskbench.spec.model import BUDGETS, Row, Spec
 from tuskbench.spec.resolve import Findings
 from tuskbench.store import Status
-
-if TYPE_CHECKING:
-    from tuskbench.contracts import MetricInfo, Task
-    from tuskbench.spec import locate
-
-__all__ = [
-    "Plan",
-    "PlannedCell",
-    "default_budget",
-    "make_plan",
-    "manifest",
-    "provided",
-    "write_manifest",
-]
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A cell and what is known of it before it runs.
-
-    Attributes:
-        cell: the cell.
-        state: `cached`, `new`, `stale`, `failed` or `skipped`.
-        reason: why, in one line; "" where the state says it all.
-        changed: dotted paths of `Cell.identity()` in which a stale record differs.
-        estimate_seconds: expected training time, from past cells; None where there are none.
-        published_row: key of the row of the published table beside it.
-        note: a sentence to show with it.
-    """
-
-    cell: Cell
-    state: str
-    reason: str = ""
-    changed: list[str] = field(default_factory=list)
-    estimate_seconds: float | None = None
-    published_row: str | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every cell of a spec under one budget.
-
-    Attributes:
-        spec: the spec.
-        budget: name of the budget.
-        seeds: the seeds planned.
-        cells: by task, row and seed.
-        metrics: metrics of every task.
-        warnings: sentences on records that cannot be read.
-        overrides: dotted keys and values that override the spec.
-    """
-
-    spec: Spec
-    budget: str
-    seeds: list[int]
-    cells: list[PlannedCell]
-    metrics: Mapping[str, Mapping[str, MetricInfo]]
-    warnings: list[str] = field(default_factory=list)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-
-    def count(self, state: str) -> int:
-        """Return how many cells are in a state."""
-        return sum(planned.state == state for planned in self.cells)
 
 
 def default_budget() -> str:
@@ -125,7 +59,7 @@ def make_plan(
     """
     budget = default_budget() if budget is None else budget
     findings = Findings(spec)
-    tasks = _TaskPool(findings)
+    tasks = TaskPool(findings)
     chosen = list(dict.fromkeys(spec.seeds if seeds is None else seeds))
     _check_size(spec, budget, chosen)
     resolved = [
@@ -147,55 +81,13 @@ def make_plan(
     return Plan(spec, budget, chosen, cells, metrics, warnings, overrides or {})
 
 
-class _TaskPool:
-    """Tasks made from settings, each once, with what asking them costs."""
-
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
-        self.tasks: dict[str, Task] = {}
-        self.facts: dict[str, tuple[str, str, str]] = {}
-        self.missing: set[str] = set()
-
-    def get(self, name: str, settings: Mapping[str, Any]) -> Task | None:
-        """Return the task, or None where its settings do not go together."""
-        key = json.dumps([name, settings], sort_keys=True)
-        if key not in self.tasks:
-            try:
-                self.tasks[key] = registry.build("task", {"name": name, **settings})
-            except ConfigurationError as error:
-                place: locate.Path = ("task", name, *error.parameter.split("."))
-                wanted = f"expected {error.expected}, not {error.value!r}"
-                self.findings.add(None, wanted, place)
-                return None
-        return self.tasks[key]
-
-    def source_key(self, name: str, task: Task) -> str | None:
-        """Return the key of the data in use, or None where there is none or it is missing."""
-        try:
-            key = getattr(task, "source_key", None)
-            return None if key is None else str(key())
-        except DataMissingError as error:
-            if str(error) not in self.missing:
-                self.missing.add(str(error))
-                self.findings.add(None, str(error), ("task", name, "source"))
-            return None
-
-    def data(self, name: str, settings: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return the fingerprint and the name of a task's data, and the task's rules."""
-        key = json.dumps([name, settings], sort_keys=True)
-        if key not in self.facts:
-            task = self.tasks[key]
-            self.facts[key] = (task.fingerprint(), task.data_source(), task.rules())
-        return self.facts[key]
-
-
 def _resolved(
     spec: Spec,
     task: str,
     row: Row,
     budget: str,
     findings: Findings,
-    tasks: _TaskPool,
+    tasks: TaskPool,
     overrides: Mapping[str, Any],
 ) -> Resolved:
     first = resolve_cell(spec, task, row, budget, findings, overrides=overrides)
@@ -242,9 +134,7 @@ def _system(spec: Spec) -> Any:
     return spec.document.system.get("name")
 
 
-def _cell(
-    task: str, row: Row, settings: Resolved, seed: int, budget: str, tasks: _TaskPool
-) -> Cell:
+def _cell(task: str, row: Row, settings: Resolved, seed: int, budget: str, tasks: TaskPool) -> Cell:
     fingerprint, source, protocol = tasks.data(task, settings.task)
     return Cell(
         task=task,
@@ -273,17 +163,6 @@ def _component_versions(kind: str, choice: Mapping[str, Any]) -> Iterator[tuple[
         value = choice.get(parameter.name)
         if parameter.component_kind is not None and isinstance(value, Mapping):
             yield from _component_versions(parameter.component_kind, value)
-
-
-def provided(kind: str, choice: Mapping[str, Any]) -> frozenset[str]:
-    """Return what a component and the components in it provide together."""
-    signature = registry.signature(kind, choice["name"])
-    found = signature.provides
-    for parameter in signature.parameters:
-        value = choice.get(parameter.name)
-        if parameter.component_kind is not None and isinstance(value, Mapping):
-            found |= provided(parameter.component_kind, value)
-    return found
 
 
 def _planned(cell: Cell, row: Row, settings: Resolved, past: Past) -> PlannedCell:

@@ -138,7 +138,7 @@ def test_skipped_for_what_the_task_needs(planner: Planner) -> None:
 
 
 def test_components_provide_too(planner: Planner, demo: Path) -> None:
-    from tuskbench import static
+    from tuskbench.registry import static
 
     file = demo / "demo" / "blur.py"
     file.write_text(file.read_text().replace('version = "7"', 'provides = {"labels"}'))

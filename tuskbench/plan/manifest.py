@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tuskbench.plan import Plan, PlannedCell
+    from tuskbench.plan.model import Plan, PlannedCell
 
 MANIFEST_SCHEMA = 1
 """Version of the manifest's layout."""

@@ -11,8 +11,8 @@ import pytest
 from annotated_types import Ge
 
 from tuskbench import registry
-from tuskbench.docstrings import argument_docs, without_arguments
-from tuskbench.values import WrongValueError, checked, expected
+from tuskbench.registry.docstrings import argument_docs, without_arguments
+from tuskbench.registry.values import WrongValueError, checked, expected
 
 Install = Callable[..., Path]
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tuskbench import registry
 from tuskbench.errors import BrokenComponentError, suggestion
+from tuskbench.registry.build import signature
+from tuskbench.registry.lookup import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,13 +61,13 @@ def rules(kind: str, name: str) -> tuple[Rule, ...]:
     Raises:
         BrokenComponentError: if the file is missing or is not a file of rules.
     """
-    file = registry.signature(kind, name).settings_file
+    file = signature(kind, name).settings_file
     if file is None:
         return ()
     try:
         return _read(file, f"{kind} {name!r}")
     except (OSError, ValueError) as error:
-        package = registry.find(kind, name).distribution
+        package = find(kind, name).distribution
         reason = f"its rules {file.name}: {getattr(error, 'strerror', None) or error}"
         raise BrokenComponentError(kind, name, package, reason) from error
 

@@ -10,94 +10,20 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from tuskbench import static
-from tuskbench.annotations import CHOICES, component_kind, evaluate, read_annotation
-from tuskbench.docstrings import argument_docs, without_arguments
 from tuskbench.errors import BrokenComponentError
-from tuskbench.registry import THIS_PROCESS, Entry, load_entry
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "required"
-
-
-MISSING: Final = _Missing()
-"""The default of a parameter that has none."""
+from tuskbench.registry import static
+from tuskbench.registry.annotations import CHOICES, component_kind, evaluate, read_annotation
+from tuskbench.registry.docstrings import argument_docs, without_arguments
+from tuskbench.registry.entry import THIS_PROCESS, Entry
+from tuskbench.registry.lookup import load_entry
+from tuskbench.registry.parameters import MISSING, Parameter, Signature
 
 _BARE_BASES = {"torch", "abc", "typing", "builtins", "typing_extensions", "collections"}
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One setting of a component.
-
-    Attributes:
-        name: the keyword.
-        type_text: its annotation as written.
-        annotation: its annotation as a type; `Any` where that cannot be told.
-        default: its default, or `MISSING`.
-        doc: its line of the docstring's `Args:`.
-        component_kind: kind of the component that its value describes, if it does.
-    """
-
-    name: str
-    type_text: str
-    annotation: Any
-    default: Any = MISSING
-    doc: str = ""
-    component_kind: str | None = None
-
-    @property
-    def required(self) -> bool:
-        """Return whether there is no default."""
-        return self.default is MISSING
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What can be said of a component before it is made.
-
-    Attributes:
-        doc: the class's docstring, without its `Args:`.
-        parameters: its settings.
-        provides: what a system predicts.
-        needs: what a task wants of a system.
-        supervision: what a system learns from besides images.
-        version: version of its behaviour, or "".
-        settings: file of rules beside its module, or "".
-        source: `file:line`.
-        open: whether it takes keywords beyond `parameters`.
-    """
-
-    doc: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    provides: frozenset[str] = frozenset()
-    needs: frozenset[str] = frozenset()
-    supervision: str = ""
-    version: str = ""
-    settings: str = ""
-    source: str = ""
-    open: bool = False
-
-    def parameter(self, name: str) -> Parameter | None:
-        """Return the parameter of that name, if there is one."""
-        return next((p for p in self.parameters if p.name == name), None)
-
-    @property
-    def settings_file(self) -> Path | None:
-        """Return the path of the file of rules, if the component has one."""
-        if not self.settings:
-            return None
-        return Path(self.source.rpartition(":")[0]).parent / self.settings
-
-
-@lru_cache(maxsize=512)
 def of_entry(entry: Entry) -> Signature:
     """Return the signature of a registered component.
 
@@ -106,12 +32,22 @@ def of_entry(entry: Entry) -> Signature:
     """
     if entry.distribution == THIS_PROCESS:
         return _inspected(load_entry(entry))
+    return _of_installed(entry)
+
+
+@lru_cache(maxsize=512)
+def _of_installed(entry: Entry) -> Signature:
     if entry.problem:
         raise BrokenComponentError(entry.kind, entry.name, entry.distribution, entry.problem)
     try:
         return _from_source(*static.find_class(entry.module, entry.attribute))
     except static.StaticError:
         return _inspected(load_entry(entry))
+
+
+def forget() -> None:
+    """Drop the signatures that were read, for those that write modules while running."""
+    _of_installed.cache_clear()
 
 
 Located = tuple[static.SourceModule, ast.ClassDef]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 import annotated_types
 
-from tuskbench import static
 from tuskbench.contracts import Faithful
+from tuskbench.registry import static
 
 CHOICES = {
     "EncoderChoice": "encoder",

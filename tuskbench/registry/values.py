@@ -14,7 +14,7 @@ from tuskbench.errors import ConfigurationError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from tuskbench.signature import Parameter
+    from tuskbench.registry.parameters import Parameter
 
 
 class WrongValueError(ValueError):
