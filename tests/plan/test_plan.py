@@ -210,6 +210,7 @@ def test_manifest(planner: Planner, tmp_path: Path) -> None:
         "doc": "share of dots found",
         "percent": True,
         "higher_is_better": True,
+        "undefined": "",
     }
     assert [c["state"] for c in content["cells"]] == ["planned"] * 2 + ["skipped"] * 2
     assert content["cells"][0]["id"] == plan.cells[0].cell.id
