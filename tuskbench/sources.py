@@ -7,8 +7,9 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuskbench import registry, static
+from tuskbench import registry
 from tuskbench.errors import SourceMismatchError, TuskbenchError
+from tuskbench.registry import static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -177,7 +177,7 @@ def _warm_up(device: str) -> None:
     import lightning_fabric  # noqa: F401 - for the workers
     import pydantic  # noqa: F401 - for the workers
 
-    from tuskbench import registry, values  # noqa: F401 - for the workers
+    from tuskbench import registry
     from tuskbench.cell import Training
     from tuskbench.run import provenance, worker  # noqa: F401 - for the workers
     from tuskbench.run.device import make_fabric
