@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
     MakeCell = Callable[..., Cell]
 
-if not os.environ.get("TUSKBENCH_TEST_RAY"):
-    pytest.skip("starts a cluster: run tox -e ray", allow_module_level=True)
-ray = pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("TUSKBENCH_TEST_RAY"), reason="starts a cluster: run tox -e ray"
+    ),
+    pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+]
 
 
 class Nodes:
