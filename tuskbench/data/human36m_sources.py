@@ -55,7 +55,7 @@ class PeopleSource:
         Raises:
             DataMissingError: if one is not there.
         """
-        text = self.key
+        text: str = self.key
         if self.folder is not None:
             text += f" {content_hash(self.folder, self._files())}"
         return hashlib.sha256(text.encode()).hexdigest()

@@ -114,6 +114,10 @@ def test_preempted_timed_out_and_restarted_the_table_is_that_of_local(
     )
     assert _without_seconds(table.decode()) == _without_seconds(here.stdout)
     _same_numbers(root, tmp_path / "here")
+    # What is cached is not queued again.
+    jobs = sorted(root.glob("jobs/*"))
+    subprocess.run(_slurm(tmp_path), check=True, capture_output=True)
+    assert sorted(root.glob("jobs/*")) == jobs
 
 
 def _without_seconds(table: str) -> list[list[str]]:
