@@ -139,3 +139,15 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
         store.lock("0").acquire(timeout=0)
     with store.lock("0").acquire(timeout=0):
         pass
+
+
+def test_a_cell_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_cell(CELL)
+    path = store.folder(CELL.id) / "cell.json"
+    before = path.stat()
+    store.write_cell(CELL)
+    assert path.stat().st_ino == before.st_ino
+    path.write_bytes(b"\xff damaged")
+    store.write_cell(CELL)
+    assert store.read_cell(CELL.id).id == CELL.id

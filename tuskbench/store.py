@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -213,9 +214,13 @@ class Store:
                 left.unlink(missing_ok=True)
 
     def write_cell(self, cell: Cell) -> None:
-        """Write `cell.json`, from which a worker process knows what to do."""
+        """Write `cell.json`, from which a worker process knows what to do, unless it is there."""
         text = json.dumps(cell.to_json(), indent=1, sort_keys=True)
-        write_atomically(self.folder(cell.id) / "cell.json", lambda path: path.write_text(text))
+        path = self.folder(cell.id) / "cell.json"
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if path.read_text() == text:
+                return
+        write_atomically(path, lambda temporary: temporary.write_text(text))
 
     def read_cell(self, id: str) -> Cell:
         """Return the cell with that id.

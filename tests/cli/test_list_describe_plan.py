@@ -84,6 +84,14 @@ def test_describe(demo: Path) -> None:
     assert "did you mean 'blur'" in call("describe", "encoder", "blr").stderr
 
 
+def test_describe_shows_the_settings_of_an_executor() -> None:
+    shown = json.loads(call("describe", "executor", "slurm", "--json").stdout)
+    settings = {parameter["name"]: parameter for parameter in shown["parameters"]}
+    assert {"jobs", "device", "partition", "minutes", "pack_minutes"} <= set(settings)
+    assert settings["minutes"]["default"] == 60
+    assert "time limit" in settings["minutes"]["doc"]
+
+
 def test_plan(demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "dots.toml"
     file.write_text(SPEC)

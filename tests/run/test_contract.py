@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,19 @@ def test_a_worker_that_was_stopped_or_could_not_write_has_no_record(
         outcome(store, cell, Ending(EXIT_STORE, "noise\n/results/x\nno space left\n"))
     assert (raised.value.path, raised.value.problem) == ("/results/x", "no space left")
     assert store.read(cell.id) is None
+
+
+@pytest.mark.parametrize(("executor", "package"), [("slurm", "submitit"), ("ray", "ray")])
+def test_an_extra_that_is_missing_is_a_sentence(
+    executor: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError, match=rf'pip install "tuskbench\[{executor}\]"'):
+        make_executor(executor, tmp_path)
+
+
+def test_slurm_without_slurm_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="there is no srun here"):
+        make_executor("slurm", tmp_path)
