@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import torch
@@ -13,6 +15,7 @@ from tuskbench.errors import ConfigurationError
 from tuskbench.ops.pretrained import (
     feature_channels,
     feature_extractor,
+    feature_maps,
     imagenet_normalisation,
 )
 from tuskbench.ops.unet import ConvolutionPair
@@ -59,8 +62,13 @@ class TimmEncoder(nn.Module):
         self.last = nn.Conv2d(width, width, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [B, 3, H, W] in [0, 1] to features [B, width, H, W]."""
-        maps = self.backbone(self.normalise(images))[: self.levels]
+        """Map images [B, 3, H, W] in [0, 1] to features [B, width, H, W].
+
+        Raises:
+            ConfigurationError: if the backbone takes no images of that size.
+        """
+        with self._sized((images.shape[-2], images.shape[-1])):
+            maps = feature_maps(self.backbone, self.normalise(images))[: self.levels]
         skips = [self.stem(images), *maps]
         x = skips.pop()
         for block in self.up:
@@ -73,12 +81,20 @@ class TimmEncoder(nn.Module):
     @torch.no_grad()
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `ConfigurationError` unless the backbone takes images of (height, width)."""
-        training = self.backbone.training
-        self.backbone.eval()
+        training = self.training
+        self.eval()
         try:
-            self.backbone(torch.zeros(1, 3, *size))
+            self(torch.zeros(1, 3, *size, device=self.last.weight.device))
+        finally:
+            self.train(training)
+
+    @contextmanager
+    def _sized(self, size: tuple[int, int]) -> Iterator[None]:
+        """Turn what backbones raise for a size that is not theirs into one sentence."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
         except (AssertionError, RuntimeError, ValueError) as error:
             expected = f"a size that {self.model} takes ({str(error).splitlines()[0]})"
             raise ConfigurationError("timm", "image_size", size, expected) from error
-        finally:
-            self.backbone.train(training)

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tuskbench.errors import ConfigurationError, WeightsMissingError, suggestion
 from tuskbench.ops.torchvision_schemas import declare_missing_operators
@@ -62,6 +62,17 @@ def feature_channels(network: nn.Module) -> list[int]:
     """Return the channels of each feature map of a `feature_extractor`, finest first."""
     info: Any = network.feature_info
     return list(info.channels())
+
+
+def feature_maps(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """Return a `feature_extractor`'s maps [B, C, h, w] of images [B, 3, H, W], finest first.
+
+    Some backbones, Swin among them, give [B, h, w, C]; timm says which in `output_fmt`.
+    """
+    maps: list[Tensor] = network(images)
+    if str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC"):
+        return [found.permute(0, 3, 1, 2).contiguous() for found in maps]
+    return maps
 
 
 def imagenet_normalisation() -> nn.Module:
