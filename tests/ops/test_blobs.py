@@ -47,3 +47,17 @@ def test_a_blank_image_has_no_score() -> None:
     xy, score = find_blobs(torch.zeros(2, 3, 24, 24), 4, 6.0)
     assert xy.shape == (2, 4, 2)
     assert torch.isfinite(score).all()
+
+
+@pytest.mark.parametrize("side", range(1, 21))
+def test_plain_squares_are_found_at_their_middle(side: int) -> None:
+    corners = [(5, 9), (9 + 2 * side, 5), (7, 12 + 3 * side)]
+    image = torch.zeros(1, 3, 20 + 4 * side, 14 + 4 * side)
+    for x, y in corners:
+        image[..., y : y + side, x : x + side] = 1
+    xy, score = find_blobs(image, len(corners), float(side))
+    middles = torch.tensor(corners, dtype=torch.float32) + (side - 1) / 2
+    gaps = (xy[0][:, None] - middles).abs().amax(-1)
+    # An even side has its middle between pixels.
+    assert gaps.amin(0).max() <= 0.5
+    assert score.min() > 0.9

@@ -91,7 +91,7 @@ class Jakab(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "2"
+    version = "3"
     running: Tensor
     border: Tensor
 

@@ -48,7 +48,7 @@ class LandmarkSystem(nn.Module, ABC):
         schedule: learning rate over time: "published", or "cosine" down to zero.
     """
 
-    version = "1"
+    version = "2"
     provides = frozenset({"keypoints", "labels"})
     supervision = "none"
     settings = "landmarks.toml"

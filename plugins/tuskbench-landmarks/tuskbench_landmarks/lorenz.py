@@ -92,7 +92,7 @@ class Lorenz(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "3"
+    version = "4"
 
     def __init__(
         self,

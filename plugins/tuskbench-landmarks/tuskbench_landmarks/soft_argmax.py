@@ -78,7 +78,7 @@ def peak_means(maps: Tensor, count: int, radius: float = FOCUS) -> tuple[Tensor,
     """Find `count` modes of each map [B, K, H, W] that sums to 1.
 
     A mode is a pixel that no other within `radius` exceeds; its position is the mean over the
-    pixels around it. Where a map has fewer modes, pixels of no merit fill up.
+    pixels around it. Where a map has fewer modes, the highest pixels away from them fill up.
 
     Returns:
         positions [B, count K, 2] in half sides and the share of its map near each [B, count K];

@@ -127,7 +127,7 @@ class Thewlis(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "3"
+    version = "4"
     betas = (0.5, 0.999)
 
     def __init__(

@@ -120,7 +120,7 @@ class Zhang(LandmarkSystem):
         shared: settings of `LandmarkSystem`.
     """
 
-    version = "3"
+    version = "4"
 
     def __init__(
         self,

@@ -90,6 +90,19 @@ def test_the_highest_peaks_are_found(name: str) -> None:
     assert peaks_only(heatmap, 5)[0, 7, 6] == 0
 
 
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_equal_scores_leave_one_peak_a_window(levels: int) -> None:
+    generator = torch.Generator().manual_seed(levels)
+    heatmap = torch.randint(levels, (2, *SIZE), generator=generator).float() + 0.5
+    kept = peaks_only(heatmap, 5)
+    assert torch.equal(kept[kept > 0], heatmap[kept > 0])
+    for image in kept:
+        places = image.nonzero()
+        assert len(places) >= 1
+        gaps = (places[:, None] - places[None]).abs().amax(-1).fill_diagonal_(99)
+        assert gaps.min() > 2
+
+
 def test_soft_membership_prefers_the_highest_peaks() -> None:
     task: TaskInfo = toy_task()
     system: Any = registry.build("system", {"name": "soft-topk", "keypoints": 2}, task)

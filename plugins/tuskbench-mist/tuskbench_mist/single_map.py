@@ -26,6 +26,8 @@ class SingleMapSystem(PatchSystem):
         shared: settings of `PatchSystem`.
     """
 
+    version = "5"
+
     def __init__(
         self,
         task: TaskInfo,
@@ -60,6 +62,15 @@ class SingleMapSystem(PatchSystem):
 
 
 def peaks_only(heatmap: Tensor, window: int) -> Tensor:
-    """Return maps [B, H, W] with zero wherever a higher value is within the window."""
-    highest = torch.nn.functional.max_pool2d(heatmap[:, None], window, 1, window // 2)[:, 0]
-    return torch.where(heatmap == highest, heatmap, 0)
+    """Return maps [B, H, W] with zero but at peaks more than half a window apart.
+
+    A peak is a pixel that no other within its window exceeds; of equal ones only the first in
+    reading order can be one.
+    """
+    order = heatmap.detach().flatten(1).argsort(dim=1, descending=True, stable=True)
+    # Ranks differ where scores are equal; as floats they are exact up to 4096 x 4096 pixels.
+    places = torch.arange(order.shape[1], device=order.device, dtype=torch.float32)
+    rank = torch.empty_like(order, dtype=torch.float32)
+    rank = -rank.scatter_(1, order, places.expand_as(rank)).view_as(heatmap)
+    highest = torch.nn.functional.max_pool2d(rank[:, None], window, 1, window // 2)[:, 0]
+    return torch.where(rank == highest, heatmap, 0)
