@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import torch
-from tuskbench_views.glimpses import ViewRanges, cut, plain_grid, random_grid, random_views
+from tuskbench_views.glimpses import (
+    ViewRanges,
+    cut,
+    plain_grid,
+    random_grid,
+    random_views,
+    recentred,
+)
 
 NOTHING = ViewRanges(0, 0, 0, 0, 0, 0, 0)
 
@@ -51,3 +58,15 @@ def test_equal_seeds_give_equal_views() -> None:
         torch.manual_seed(3)
         grids.append(random_grid(4, 8, ViewRanges(), torch.device("cpu")))
     assert torch.equal(*grids)
+
+
+def test_keypoints_move_to_the_centre_of_what_stands_out() -> None:
+    """From the edge of a bright or dark rectangle on grey; on a plain image they stay."""
+    for level in (0.0, 1.0):
+        image = torch.full((1, 3, 40, 50), 0.5)
+        image[..., 17:24, 26:31] = level
+        moved = recentred(image, torch.tensor([[[25.0, 17.0]]]), 16.0, 16)
+        torch.testing.assert_close(moved, torch.tensor([[[28.0, 20.0]]]), atol=0.5, rtol=0)
+    plain = torch.full((1, 3, 40, 50), 0.5)
+    xy = torch.tensor([[[25.0, 17.0]]])
+    assert torch.equal(recentred(plain, xy, 16.0, 16), xy)

@@ -40,7 +40,12 @@ class TestDetectorStage(SystemConformance):
 
 class TestContrastAndClusteringStage(SystemConformance):
     name = "views"
-    settings: ClassVar[dict[str, Any]] = {**SMALL, "stages": (0, 0.1, 0.9, 0), "colour": True}
+    settings: ClassVar[dict[str, Any]] = {
+        **SMALL,
+        "stages": (0, 0.1, 0.9, 0),
+        "colour": True,
+        "recentre": 0.9,
+    }
 
 
 class TestSelfLabelStage(SystemConformance):

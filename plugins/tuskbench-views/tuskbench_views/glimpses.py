@@ -11,6 +11,8 @@ from torch import Tensor
 
 # Slope of the window's edge, in half sides of the glimpse.
 EDGE = 12.0
+# Steps towards the centre of what a window shows: each brings more of it into the window.
+RECENTRINGS = 2
 
 
 @dataclass(frozen=True)
@@ -104,3 +106,27 @@ def random_views(images: Tensor, xy: Tensor, side: float, size: int, ranges: Vie
     power = ((torch.rand(count, 1, 1, 1) * 2 - 1) * ranges.gamma).exp().to(xy.device)
     # The root's slope at 0 is infinite, but nothing behind a glimpse is trained.
     return glimpses.clamp(0, 1) ** power
+
+
+def recentred(images: Tensor, xy: Tensor, side: float, size: int) -> Tensor:
+    """Return positions [B, K, 2] moved to the centre of what stands out in the window around each.
+
+    A detector may settle on the same edge of all objects. What stands out is the distance of a
+    pixel from the image's median; a flat window leaves its position where it is.
+
+    Args:
+        images: [B, C, H, W].
+        xy: [B, K, 2] positions in pixels.
+        side: of the window, in pixels.
+        size: samples along a side of the window.
+    """
+    height, width = images.shape[-2:]
+    background = images.flatten(2).median(-1).values[..., None, None]
+    outstanding = (images - background).abs().mean(1, keepdim=True)
+    grid = plain_grid(size, xy.device)
+    for _ in range(RECENTRINGS):
+        weight = cut(outstanding, xy, side, grid).view(*xy.shape[:2], -1, 1)
+        weight = weight / weight.sum(2, keepdim=True).clamp_min(1e-6)
+        xy = xy + (weight * grid.view(-1, 2)).sum(2) * (side / 2)
+        xy = xy.clamp(min=xy.new_zeros(2), max=xy.new_tensor([width - 1.0, height - 1.0]))
+    return xy

@@ -26,7 +26,7 @@ from tuskbench.contracts import (
 from tuskbench.errors import ConfigurationError
 from tuskbench_views.describer import Describer, Painter
 from tuskbench_views.detector import ReducedTusk
-from tuskbench_views.glimpses import ViewRanges, cut, plain_grid, random_views
+from tuskbench_views.glimpses import ViewRanges, cut, plain_grid, random_views, recentred
 from tuskbench_views.teacher import Teacher
 
 STAGES = ("detector", "contrast", "clustering", "self-labels")
@@ -70,6 +70,8 @@ class Views(nn.Module):
         equivariant_features: which features these are; see the system `tusk`.
         colour: whether glimpses keep their colours; grey ones otherwise.
         side: of a glimpse, as a share of the image's smaller side.
+        recentre: side of the window whose content keypoints are moved to the centre of, as a share
+            of a glimpse's side; 0 leaves them where they were detected.
         glimpse: side of a glimpse in its own pixels, a multiple of 4.
         width: channels of the describer's first convolution.
         channels: C, width of the descriptor.
@@ -89,7 +91,7 @@ class Views(nn.Module):
         slowness: share of the weights that the slow copy takes over at every step.
     """
 
-    version = "1"
+    version = "2"
     provides = frozenset({"keypoints"})
     supervision = "none"
     settings = "views.toml"
@@ -115,6 +117,7 @@ class Views(nn.Module):
         equivariant_features: Literal["raw", "relative", "unit"] = "unit",
         colour: bool = False,
         side: Annotated[float, Gt(0)] = 0.275,
+        recentre: Annotated[float, Ge(0)] = 0.0,
         glimpse: Annotated[int, Ge(4)] = 20,
         width: Annotated[int, Ge(1)] = 32,
         channels: Annotated[int, Ge(1)] = 64,
@@ -152,6 +155,7 @@ class Views(nn.Module):
             learning_rate=detector_rate,
         )
         self.colour, self.side, self.glimpse = colour, side * min(task.image_size), glimpse
+        self.recentre = recentre * self.side
         self.ranges = ViewRanges(rotation, scale, aspect, shear, bend, shift, gamma)
         shown = 3 if colour else 1
         self.describer = Describer(shown, channels, glimpse, width)
@@ -192,7 +196,7 @@ class Views(nn.Module):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _train_describer(self, images: Tensor, stage: str, step: int) -> dict[str, Tensor]:
-        xy = self.detector.locate(images)
+        xy = self._centred(images, self.detector.locate(images))
         glimpses = self._colours(images)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(stage, step)
@@ -237,7 +241,8 @@ class Views(nn.Module):
         """Gather descriptors of images as they are; at the contrast's end let k-means place."""
         seen = len(images) * self.detector.tusk.head.keypoints
         if step >= self.bounds[2] - math.ceil(RECENT / seen):
-            new = self._describe(self._plain(self._colours(images), self.detector.locate(images)))
+            xy = self._centred(images, self.detector.locate(images))
+            new = self._describe(self._plain(self._colours(images), xy))
             new = new[:RECENT]
             self.recent.copy_(torch.cat([new, self.recent[: RECENT - len(new)]]))
         if step == self.bounds[2] - 1:
@@ -256,6 +261,9 @@ class Views(nn.Module):
 
     def _plain(self, images: Tensor, xy: Tensor) -> Tensor:
         return cut(images, xy, self.side, plain_grid(self.glimpse, images.device))
+
+    def _centred(self, images: Tensor, xy: Tensor) -> Tensor:
+        return recentred(images, xy, self.recentre, self.glimpse) if self.recentre else xy
 
     def _colours(self, images: Tensor) -> Tensor:
         return images if self.colour else images.mean(1, keepdim=True)
@@ -279,6 +287,7 @@ class Views(nn.Module):
         found = self.detector.predict(images)
         keypoints = found.keypoints
         assert keypoints is not None
+        keypoints.xy = self._centred(images, keypoints.xy)
         descriptors = self._describe(self._plain(self._colours(images), keypoints.xy))
         with torch.autocast(images.device.type, enabled=False):
             label = self.regularizer.assign(descriptors)
