@@ -170,6 +170,38 @@ def test_autolinks_landmarks_in_fractions(tmp_path, scenes) -> None:
     assert np.allclose(landmarks, scenes["test"].landmarks[:, 0].numpy(), atol=1e-3)
 
 
+def test_autolinks_landmarks_in_the_other_order_are_refused(tmp_path, scenes) -> None:
+    path = tmp_path / "celeba_wild.h5"
+    write_hdf5(path, scenes)
+    with h5py.File(path, "a") as content:
+        content["mafl_test_landmark"][...] = content["mafl_test_landmark"][...][..., ::-1]
+    assert read_images(path, "labelled", 48)[1] is not None
+    with pytest.raises(DataFormatError, match=r"upright.*once their coordinates are exchanged"):
+        read_images(path, "test", 48)
+
+
+def test_landmarks_in_the_other_order_are_refused(folder) -> None:
+    path = folder / celeba.LANDMARKS
+    head, rows = (lines := path.read_text().splitlines())[:2], lines[2:]
+    exchanged = []
+    for row in rows:
+        name, *values = row.split()
+        pairs = np.array(values).reshape(5, 2)[:, ::-1]
+        exchanged.append(" ".join([name, *pairs.ravel()]))
+    path.write_text("\n".join([*head, *exchanged]) + "\n")
+    with pytest.raises(DataFormatError, match=r"landmarks.*once their coordinates are exchanged"):
+        read_photographs(folder, "train", 16)
+
+
+def test_landmarks_of_the_aligned_pictures_are_refused(folder) -> None:
+    path = folder / celeba.BOXES
+    head, rows = (lines := path.read_text().splitlines())[:2], lines[2:]
+    far = [f"{row.split()[0]} 4000 4000 96 96" for row in rows]
+    path.write_text("\n".join([*head, *far]) + "\n")
+    with pytest.raises(DataFormatError, match="do not belong together"):
+        read_photographs(folder, "train", 16)
+
+
 def test_damaged_hdf5(tmp_path) -> None:
     path = tmp_path / "celeba_wild.h5"
     with pytest.raises(DataMissingError, match="celeba_wild"):

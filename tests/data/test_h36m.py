@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from scipy.io import loadmat, savemat
 
 from tuskbench.data.generators.people import Scene, generate
 from tuskbench.data.human36m import (
@@ -32,8 +34,9 @@ def people():
 
 def names(people, pattern: str) -> list[str]:
     rows = zip(people.subject, people.action, people.camera, strict=True)
+    kind = lmdis.LANDMARKS
     return [
-        pattern.format(SUBJECTS[subject], ACTIONS[action], CAMERAS[camera], number)
+        pattern.format(SUBJECTS[subject], ACTIONS[action], CAMERAS[camera], number, kind)
         for number, (subject, action, camera) in enumerate(rows)
     ]
 
@@ -89,6 +92,66 @@ def test_lmdis_layout_round_trip(tmp_path, people) -> None:
     grey = lmdis.read(tmp_path, "test", "lmdis", 64, 100, 0.5).images
     assert (grey[:, :, 0, 0] == 128).all()
     assert len(lmdis.read(tmp_path, "train", "lmdis", 64, 100, 1.0).images) == COUNT - len(of_s11)
+
+
+def exchange_columns(folder) -> None:
+    for file in folder.rglob("*.mat"):
+        savemat(file, {lmdis.VARIABLE: loadmat(file)[lmdis.VARIABLE][:, ::-1]})
+
+
+def test_lmdis_landmarks_are_stored_row_first(tmp_path, people) -> None:
+    write_lmdis(tmp_path, people)
+    fractions = to_fractions(people.landmarks.numpy(), tusk.STORED_SIDE)
+    for name, pose in zip(names(people, "{0}/{4}/{1} 1.{2}/{3:04}.mat"), fractions, strict=True):
+        stored = loadmat(tmp_path / name)["keypoints_2d"]
+        # A standing person is higher than wide: the first column is the row.
+        np.testing.assert_allclose(stored, pose[:, [1, 0]])
+        assert np.ptp(stored[:, 0]) > np.ptp(stored[:, 1])
+
+
+def test_lmdis_landmarks_in_the_other_order_are_refused(tmp_path, people) -> None:
+    write_lmdis(tmp_path, people)
+    exchange_columns(tmp_path)
+    with pytest.raises(DataFormatError, match=r"joints lie in the masks.*100% once.*exchanged"):
+        lmdis.read(tmp_path, "train", "lmdis", 64, 100, 1.0)
+
+
+def test_lmdis_masks_of_other_frames_are_refused(tmp_path, people) -> None:
+    write_lmdis(tmp_path, people)
+    for file in tmp_path.rglob("*.png"):
+        mask = np.zeros((128, 128), np.uint8)
+        mask[:30, :30] = 255
+        Image.fromarray(mask).save(file)
+    with pytest.raises(DataFormatError, match="do not belong together"):
+        lmdis.read(tmp_path, "test", "lmdis", 64, 100, 1.0)
+
+
+def test_masks_of_zeros_and_ones_are_masks(tmp_path, people) -> None:
+    write_lmdis(tmp_path, people)
+    expected = lmdis.read(tmp_path, "test", "lmdis", 64, 100, 0.5)
+    for file in tmp_path.rglob("*.png"):
+        Image.fromarray(np.asarray(Image.open(file)) // 255).save(file)
+    found = lmdis.read(tmp_path, "test", "lmdis", 64, 100, 0.5)
+    np.testing.assert_array_equal(found.images, expected.images)
+    assert (found.images == 128).mean() < 0.95
+
+
+@pytest.mark.parametrize(
+    ("clip", "taken"),
+    [
+        ("Walking.54138969", True),
+        ("Walking 1.54138969", True),
+        ("WalkingDog 1.54138969", False),
+        ("WalkTogether.54138969", False),
+        ("Waiting2.54138969", False),
+    ],
+)
+def test_actions_are_names_and_no_beginnings(tmp_path, people, clip: str, taken: bool) -> None:
+    images, masks = people.images.numpy()[:2], people.masks.numpy()[:2]
+    fractions = to_fractions(people.landmarks.numpy()[:2], tusk.STORED_SIDE)
+    frames = ["S11/Posing 1.54138969/0001", f"S11/{clip}/0001"]
+    lmdis.write(tmp_path, frames, images, masks, fractions)
+    assert lmdis.listed(tmp_path, "test", "lmdis") == frames[: 1 + taken]
 
 
 def test_official_poses_round_trip(tmp_path) -> None:

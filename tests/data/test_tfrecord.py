@@ -148,7 +148,9 @@ def test_damaged_gzip_data(file: Path) -> None:
         list(read_records(file))
 
 
-@pytest.mark.parametrize("content", [b"\x89PNG and so on, long enough", gzip.compress(b"x" * 99)])
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG and so on, long enough", gzip.compress(b"x" * 99, mtime=0)]
+)
 def test_a_foreign_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foreign.tfrecords"
     path.write_bytes(content)

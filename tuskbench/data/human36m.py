@@ -48,6 +48,14 @@ FACING_SHARE = 0.67
 """Share of pairs that must be the right way round for labels to stay (TUSK's code)."""
 
 
+def action_of(clip: str) -> str:
+    """Return the action of a clip such as `Walking 1.54138969`: its name up to blank or full stop.
+
+    Names that only begin alike, such as `WalkingDog` or `WalkTogether`, are other actions.
+    """
+    return clip.split(".")[0].split(" ")[0]
+
+
 def in_test(subject: str, subjects: Subjects) -> bool:
     """Say whether a subject is in the test split.
 

@@ -27,6 +27,8 @@ TITLES: Mapping[Key, str] = {
     "official": "Human3.6M (official files)",
     "generated": "Human3.6M (generated)",
 }
+# Versions of the readers; raise one when it makes other images or landmarks of the same files.
+VERSIONS: Mapping[Key, int] = {"tusk": 1, "lmdis": 2, "official": 1, "generated": 1}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class PeopleSource:
         Raises:
             DataMissingError: if one is not there.
         """
-        text: str = self.key
+        text = f"{self.key} {VERSIONS[self.key]}"
         if self.folder is not None:
             text += f" {content_hash(self.folder, self._files())}"
         return hashlib.sha256(text.encode()).hexdigest()

@@ -71,7 +71,7 @@ class Human36M(LandmarkTask):
     """
 
     name = "h36m"
-    protocol = "h36m/1"
+    protocol = "h36m/2"
     needs: ClassVar[frozenset[str]] = frozenset({"keypoints"})
     settings = "h36m.toml"
     version = "1"

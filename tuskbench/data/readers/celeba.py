@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tuskbench.data.readers.coordinates import check_in_boxes
 from tuskbench.data.readers.files import is_file, is_folder, read_text
 from tuskbench.data.readers.pictures import opened, read_picture
 from tuskbench.errors import DataFormatError, DataMissingError
@@ -116,7 +117,8 @@ def read_photographs(
 
     Raises:
         DataMissingError: if a file is not there.
-        DataFormatError: if a list or a photograph is damaged, or the lists do not agree.
+        DataFormatError: if a list or a photograph is damaged, or the lists do not agree, as where
+            landmarks lie in the boxes only once their coordinates are exchanged.
     """
     files(folder)
     landmarks = _read_rows(folder / LANDMARKS, 10, header=2)
@@ -135,6 +137,7 @@ def read_photographs(
     scale = size / np.array([sides for _, sides in chosen], np.float64)
     points = np.array([landmarks[name] for name in names], np.float64).reshape(-1, 5, 2)
     corners = np.array([boxes[name] for name in names], np.float64).reshape(-1, 2, 2)
+    check_in_boxes(folder / LANDMARKS, points, corners.reshape(-1, 4), "landmarks")
     return Photographs(
         _squash(folder / IMAGES, names, size),
         _rescale(points, scale).astype(np.float32),

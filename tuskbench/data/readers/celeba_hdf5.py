@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from tuskbench.data.readers.celeba import hdf5_file
+from tuskbench.data.readers.coordinates import check_upright
 from tuskbench.data.readers.files import reading
 from tuskbench.data.readers.hdf5 import read_array
 from tuskbench.errors import DataFormatError
@@ -37,7 +38,8 @@ def read_images(
 
     Raises:
         DataMissingError: if the file is not there.
-        DataFormatError: if it is no HDF5 file or lacks a data set.
+        DataFormatError: if it is no HDF5 file or lacks a data set, or its faces are upright only
+            once coordinates are exchanged.
     """
     import h5py
 
@@ -56,8 +58,11 @@ def read_images(
     if points.shape != (len(images), 5, 2):
         problem = f"expected {name} [{len(images)}, 5, 2], found {points.shape}"
         raise DataFormatError(path, problem)
-    fractions = points if points.max(initial=0) <= 1 else (points + 0.5) / images.shape[-1]
-    return _resize(images, size), (fractions[..., ::-1] * size - 0.5).astype(np.float32)
+    sides = np.array(images.shape[-2:])
+    fractions = points if points.max(initial=0) <= 1 else (points + 0.5) / sides
+    landmarks = (fractions[..., ::-1] * size - 0.5).astype(np.float32)
+    check_upright(path, landmarks)
+    return _resize(images, size), landmarks
 
 
 def _array(path: Path, content: object, name: str, count: int | None) -> NDArray:

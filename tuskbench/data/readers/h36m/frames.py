@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tuskbench.data.readers import pictures
 
@@ -47,6 +48,21 @@ def to_landmarks(fractions: NDArray[np.floating], size: int) -> NDArray[np.float
 def to_fractions(landmarks: NDArray[np.floating], size: int) -> NDArray[np.float64]:
     """Return positions [N, 32, 2] in pixels as fractions of the image from its corner."""
     return (landmarks.astype(np.float64) + 0.5) / size
+
+
+def read_mask(path: Path, size: int) -> NDArray[np.float64]:
+    """Return a mask [S, S] in [0, 1]; white may be stored as 255 or as 1.
+
+    Raises:
+        DataFormatError: if it is missing or cannot be read.
+    """
+    with pictures.opened(path) as picture:
+        levels = np.asarray(pictures.in_bytes(path, picture).convert("L"))
+        levels = levels * np.uint8(255) if levels.max(initial=0) <= 1 else levels
+        mask = Image.fromarray(levels)
+        if mask.size != (size, size):
+            mask = mask.resize((size, size), Image.Resampling.BILINEAR)
+        return np.asarray(mask) / 255
 
 
 def read_picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:

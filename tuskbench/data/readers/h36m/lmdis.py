@@ -2,7 +2,9 @@
 
 For every subject k, clip and frame: `S{k}/WithBackground/<clip>/<frame>.jpg` (128x128),
 `S{k}/BackgroudMask/<clip>/<frame>.png` (spelled so) and `S{k}/Landmarks/<clip>/<frame>.mat` with
-`keypoints_2d` [32, 2] in fractions of the image.
+`keypoints_2d` [32, 2] in fractions of the image, row first: so read them the independent
+readers of tomasjakab/keypointgan (`swap_xy_points`) and neuroethology/BKinD, and joints lie on the
+person only so, which `read` makes sure of.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tuskbench.data.human36m import ACTIONS, JOINTS, SUBJECTS, Subjects, in_test
+from tuskbench.data.human36m import ACTIONS, JOINTS, SUBJECTS, Subjects, action_of, in_test
+from tuskbench.data.readers.coordinates import check_in_masks, every
 from tuskbench.data.readers.files import reading
 from tuskbench.data.readers.h36m.frames import (
     REGISTER,
     Frames,
+    read_mask,
     read_picture,
     spread,
     to_landmarks,
@@ -49,7 +53,7 @@ def listed(folder: Path, split: str, subjects: Subjects) -> list[str]:
         mine = sorted(
             f"{subject}/{file.parent.name}/{file.stem}"
             for file in pictures.glob("*/*.jpg")
-            if file.parent.name.startswith(ACTIONS)
+            if action_of(file.parent.name) in ACTIONS
         )
         if not mine:
             raise DataMissingError("h36m", f"expected {pictures}/<clip>/<frame>.jpg", REMEDY)
@@ -98,23 +102,31 @@ def read(
 
     Raises:
         DataMissingError: if a subject has no frames.
-        DataFormatError: if an image, mask or landmark file is missing or damaged.
+        DataFormatError: if an image, mask or landmark file is missing or damaged, or joints lie
+            in the masks only once their coordinates are exchanged.
     """
     frames = spread(listed(folder, split, subjects), count)
     images = np.empty((len(frames), 3, size, size), np.uint8)
     fractions = np.empty((len(frames), len(JOINTS), 2))
-    for image, pose, frame in zip(images, fractions, frames, strict=True):
+    checked, masks = every(len(frames)), []
+    looked_at = set(range(len(frames))[checked])
+    for row, (image, pose, frame) in enumerate(zip(images, fractions, frames, strict=True)):
         subject, clip, name = frame.split("/")
         place = folder / subject
         picture = read_picture(place / PICTURES / clip / f"{name}.jpg", "RGB", size)
-        mask = read_picture(place / MASKS / clip / f"{name}.png", "L", size)[..., None] / 255
-        seen = picture * mask + 255 * background * (1 - mask)
+        mask = read_mask(place / MASKS / clip / f"{name}.png", size)
+        if row in looked_at:
+            masks.append(mask > 0.5)
+        seen = picture * mask[..., None] + 255 * background * (1 - mask[..., None])
         image[:] = np.round(seen).astype(np.uint8).transpose(2, 0, 1)
         pose[:] = _read_pose(place / LANDMARKS / clip / f"{name}.mat")
-    return Frames(images, to_landmarks(fractions, size))
+    landmarks = to_landmarks(fractions, size)
+    check_in_masks(folder, landmarks[checked], np.array(masks), "joints")
+    return Frames(images, landmarks)
 
 
 def _read_pose(file: Path) -> NDArray[np.floating]:
+    """Return joints [32, 2], x first."""
     from scipy.io import loadmat
 
     with reading(file, "landmarks"):
@@ -124,7 +136,7 @@ def _read_pose(file: Path) -> NDArray[np.floating]:
     if pose.shape != (len(JOINTS), 2) or not np.isfinite(pose).all():
         problem = f"expected {VARIABLE} [32, 2] of finite numbers, found shape {pose.shape}"
         raise DataFormatError(file, problem)
-    return pose
+    return pose[:, ::-1]
 
 
 def write(
@@ -141,7 +153,7 @@ def write(
         names: [N] `S{k}/<clip>/<frame>`.
         images: [N, 3, S, S].
         masks: [N, S, S], 255 where the person is.
-        fractions: [N, 32, 2] joints as fractions of the image from its corner.
+        fractions: [N, 32, 2] joints, x first, as fractions of the image from its corner.
     """
     from scipy.io import savemat
 
@@ -153,4 +165,4 @@ def write(
         picture = Image.fromarray(image.transpose(1, 2, 0))
         picture.save(place[PICTURES] / f"{frame}.jpg", quality=QUALITY)
         Image.fromarray(mask).save(place[MASKS] / f"{frame}.png")
-        savemat(place[LANDMARKS] / f"{frame}.mat", {VARIABLE: pose})
+        savemat(place[LANDMARKS] / f"{frame}.mat", {VARIABLE: pose[:, ::-1]})

@@ -20,10 +20,12 @@ from tuskbench.data.human36m import (
     ACTIONS,
     JOINTS,
     Subjects,
+    action_of,
     foreground_crop,
     in_test,
     into_window,
 )
+from tuskbench.data.readers.coordinates import check_in_masks, every
 from tuskbench.data.readers.h36m.frames import REGISTER, Frames, spread, to_landmarks
 from tuskbench.data.readers.h36m.tusk import STORED_SIDE
 from tuskbench.errors import DataFormatError, DataMissingError
@@ -86,8 +88,7 @@ def _sorted_out(
     there = [_by_clip(folder, part, ending) for part, ending in parts]
     found, missing = [], []
     for subject, name in sorted({key for files in there for key in files}):
-        action = name.split(".")[0].split(" ")[0]
-        if action not in ACTIONS or in_test(subject, subjects) != (split == "test"):
+        if action_of(name) not in ACTIONS or in_test(subject, subjects) != (split == "test"):
             continue
         lacks = [p for p, files in zip(parts, there, strict=True) if (subject, name) not in files]
         if lacks:
@@ -141,21 +142,28 @@ def read(
 
     Raises:
         DataMissingError: if files, cdflib or PyAV are not there.
-        DataFormatError: if a file is damaged.
+        DataFormatError: if a file is damaged, or joints lie in the masks only once their
+            coordinates are exchanged.
     """
     chosen = _choose(clips(folder, split, subjects), count)
     total = sum(len(frames) for _, _, frames in chosen)
     images = np.empty((total, 3, size, size), np.uint8)
     landmarks = np.empty((total, len(JOINTS), 2), np.float32)
-    row = 0
+    row, checked = 0, every(total)
+    masks, looked_at = [], set(range(total)[checked])
     for clip, poses, frames in chosen:
-        for frame, picture in _people(clip, frames, background):
+        for frame, picture, person in _people(clip, frames, background):
             height, width = picture.shape[:2]
             window = foreground_crop(poses[frame : frame + 1], (height, width))
             images[row] = _cut(picture, window[0], size)
+            if row in looked_at:
+                masks.append(
+                    _cut(np.where(person, np.uint8(255), np.uint8(0)), window[0], size)[0] > 127
+                )
             placed, _ = into_window(poses[frame : frame + 1], window, STORED_SIDE)
             landmarks[row] = to_landmarks(placed[0] / STORED_SIDE, size)
             row += 1
+    check_in_masks(folder, landmarks[checked], np.array(masks), "joints")
     return Frames(images, landmarks)
 
 
@@ -185,14 +193,14 @@ def _cut(picture: NDArray[np.uint8], window: NDArray[np.float64], size: int) -> 
 
 def _people(
     clip: Clip, frames: list[int], background: float
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield the numbers and pictures [H, W, 3] of frames, their background replaced."""
+) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.bool_]]]:
+    """Yield frames' numbers, pictures [H, W, 3] with another background, and persons [H, W, 3]."""
     pictures, masks = (_decode(path, frames) for path in (clip.video, clip.masks))
     for frame, picture, mask in zip(frames, pictures, masks, strict=True):
         person = mask > MASK_LEVEL
         if person.shape != picture.shape:
             raise DataFormatError(clip.masks, f"expected masks of {picture.shape[:2]} pixels")
-        yield frame, np.where(person, picture, np.uint8(round(255 * background)))
+        yield frame, np.where(person, picture, np.uint8(round(255 * background))), person
 
 
 def _decode(file: Path, frames: list[int]) -> Iterator[NDArray[np.uint8]]:
