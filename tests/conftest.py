@@ -186,7 +186,9 @@ DEMO = {
         [[settings]]
         task = "dots"
         budget = "cpu"
-        set = { "training.steps" = 30, "system.encoder.width" = 4, "system.encoder.power" = 2.0 }
+        set."training.steps" = 30
+        set."system.encoder[blur].width" = 4
+        set."system.encoder[sharp].power" = 2.0
         [[settings]]
         source = "paper"
         set = { "training.batch_size" = 3 }

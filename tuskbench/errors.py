@@ -20,9 +20,9 @@ class TuskbenchError(Exception):
     exit_code = 2
 
 
-def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """Return the choice most like `name`, or None where none is close."""
-    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+def nearest(name: str, choices: Iterable[str], least: float = 0.5) -> str | None:
+    """Return the choice most like `name`, or None where none is as like as `least` in [0, 1]."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=least)
     return matches[0] if matches else None
 
 

@@ -126,7 +126,7 @@ SIDES = BASE + 'encoder = { name = "sharp", power = 1 }\n'
 SIDE_RULE = """
     [[settings]]
     budget = "cpu"
-    set = { "system.encoder.faithful_to" = "paper", "training.steps" = 30 }
+    set = { "system.encoder[sharp].faithful_to" = "paper", "training.steps" = 30 }
     """
 
 

@@ -20,10 +20,10 @@ from tuskbench.plan.model import Plan, PlannedCell
 from tuskbench.plan.needs import provided
 from tuskbench.plan.past import Past, address, changes
 from tuskbench.plan.tasks import TaskPool
-from tuskbench.registry.rules import rules
+from tuskbench.registry.rules import BUDGETS, rules
 from tuskbench.spec import limits
 from tuskbench.spec.layers import Resolved, resolve_cell
-from tuskbench.spec.model import BUDGETS, Row, Spec
+from tuskbench.spec.model import Row, Spec
 from tuskbench.spec.resolve import Findings
 from tuskbench.store import Status
 

@@ -53,7 +53,8 @@ class Signature:
         needs: what a task wants of a system.
         supervision: what a system learns from besides images.
         version: version of its behaviour, or "".
-        settings: file of rules beside its module, or "".
+        settings: name of its file of rules, or "".
+        settings_module: the module file beside which that is; "" for that of `source`.
         source: `file:line`.
         open: whether it takes keywords beyond `parameters`.
     """
@@ -65,6 +66,7 @@ class Signature:
     supervision: str = ""
     version: str = ""
     settings: str = ""
+    settings_module: str = ""
     source: str = ""
     open: bool = False
 
@@ -77,4 +79,5 @@ class Signature:
         """Return the path of the file of rules, if the component has one."""
         if not self.settings:
             return None
-        return Path(self.source.rpartition(":")[0]).parent / self.settings
+        module = self.settings_module or self.source.rpartition(":")[0]
+        return Path(module).parent / self.settings

@@ -66,6 +66,7 @@ def _from_source(module: static.SourceModule, node: ast.ClassDef) -> Signature:
             for at, argument, default in parameters
         ),
         source=f"{module.file}:{node.lineno}",
+        settings_module=constants.pop("settings_module", ""),
         open=is_open,
         **_attributes(constants.get),
     )
@@ -162,6 +163,8 @@ def _class_constants(chain: list[Located]) -> dict[str, Any]:
                         found[name] = evaluate(statement.value, module)
                     except NameError as error:
                         raise static.StaticError(f"{name} is computed: {error}") from None
+                    if name == "settings":
+                        found["settings_module"] = str(module.file)
     return found
 
 
@@ -183,9 +186,21 @@ def _inspected(cls: type[Any]) -> Signature:
             _inspected_parameter(p, docs) for p in declared if p.kind is p.KEYWORD_ONLY
         ),
         source=source,
+        settings_module=_settings_module(cls),
         open=any(p.kind is p.VAR_KEYWORD for p in declared) and init is not object.__init__,
         **_attributes(lambda name: getattr(cls, name, None)),
     )
+
+
+def _settings_module(cls: type[Any]) -> str:
+    """Return the file of the module whose class names the rules, which a subclass inherits."""
+    for base in cls.__mro__:
+        if "settings" in vars(base):
+            try:
+                return inspect.getsourcefile(base) or ""
+            except TypeError:
+                return ""
+    return ""
 
 
 def _inspected_parameter(parameter: inspect.Parameter, docs: Mapping[str, str]) -> Parameter:

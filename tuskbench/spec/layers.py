@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuskbench.cell import Training
-from tuskbench.errors import TuskbenchError
-from tuskbench.registry.rules import PREFIXES, Rule, rules
+from tuskbench.registry.rules import PREFIXES, Rule
 from tuskbench.spec.model import LABEL
+from tuskbench.spec.origins import origins
 from tuskbench.spec.resolve import INHERITED, TRAINING, Findings, Given, fill, resolve
 
 if TYPE_CHECKING:
     from tuskbench.spec import locate
     from tuskbench.spec.model import Row, Spec
+    from tuskbench.spec.origins import Origin
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Resolved:
         system: the system's `name` and settings.
         training: see `Training`.
         budget_defined: whether the spec or a rule says what the budget is.
+        origins: who gave each setting, by its dotted key; see `spec.origins`.
     """
 
     task: dict[str, Any]
     system: dict[str, Any]
     training: Training
     budget_defined: bool
+    origins: Mapping[str, Origin]
 
 
 def resolve_cell(
@@ -55,6 +58,7 @@ def resolve_cell(
         source: key of the task's data source, for rules that depend on it.
         overrides: dotted keys and values that override everything else.
     """
+    findings.sources = {}
     base = list(_base(spec, task, row))
     late = list(_late(spec, row, budget, overrides or {}))
     system = _last_name([*base, *late])
@@ -64,10 +68,11 @@ def resolve_cell(
         if rule.matches(task, system or "", budget, source)
     ]
     chosen = set(_chosen_sides([*base, *late]))
+    said = set(_leaves(base))
     layers = [
         *(g for rule in matching if rule.budget is None for g in _of_rule(rule, chosen)),
         *base,
-        *(g for rule in matching if rule.budget is not None for g in _of_rule(rule, chosen)),
+        *(g for rule in matching if rule.budget is not None for g in _of_rule(rule, chosen, said)),
         *late,
     ]
     settings = _of_task(spec, task, layers, findings)
@@ -76,11 +81,14 @@ def resolve_cell(
         place = ("variant", row.index, "system")
     training = fill("[training]", TRAINING, _under("training", layers), findings, ("training",))
     defined = budget == "paper" or budget in spec.document.budget
+    system_settings = resolve("system", _under("system", layers), findings, place)
+    places = {"task": ("task", task), "system": place, "training": ("training",)}
     return Resolved(
         settings,
-        resolve("system", _under("system", layers), findings, place),
+        system_settings,
         Training(**training),
         defined or any(rule.budget == budget for rule in matching),
+        origins(spec, places, findings.sources),
     )
 
 
@@ -107,18 +115,36 @@ def _rules(task: str, system: str | None, findings: Findings) -> Iterator[Rule]:
         # What is wrong with the component itself is said where it is named.
         if name is None or isinstance(findings.signature(kind, name), str):
             continue
-        try:
-            yield from rules(kind, name)
-        except TuskbenchError as error:
-            findings.add(None, str(error), (kind,))
+        yield from findings.rules(kind, name)
 
 
-def _of_rule(rule: Rule, chosen: set[tuple[str, ...]]) -> Iterator[Given]:
-    for path, value in rule.values.items():
+def _of_rule(
+    rule: Rule, chosen: set[tuple[str, ...]], said: Collection[tuple[str, ...]] = ()
+) -> Iterator[Given]:
+    for setting in rule.settings:
+        path = setting.path
+        # What the spec says gives way only to a rule that names whom it is for.
+        if path in said and not rule.means(setting):
+            continue
         # A side that the spec takes reaches all components below, whatever a rule says of one.
         if path[-1] in INHERITED and any(path[:keys] in chosen for keys in range(len(path))):
             continue
-        yield Given(path, value, origin=rule.origin, optional=True, key=".".join(path))
+        yield Given(
+            path,
+            setting.value,
+            origin=rule.origin,
+            optional=True,
+            key=".".join(path),
+            components=setting.components,
+            rule=(rule, setting.written),
+        )
+
+
+def _leaves(layers: Iterable[Given]) -> Iterator[tuple[str, ...]]:
+    for given in layers:
+        if isinstance(given.value, Mapping):
+            yield from _leaves(given.items())
+        yield given.path
 
 
 def _chosen_sides(layers: Sequence[Given]) -> Iterator[tuple[str, ...]]:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-BUDGETS = ("smoke", "cpu", "gpu", "paper")
-"""The budgets that every spec may be run with, where rules or the spec define them."""
-
 LABEL = "label"
 """Key of a table in the sweep that says how it is shown, and is no setting."""
 

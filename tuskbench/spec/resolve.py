@@ -20,6 +20,7 @@ from tuskbench.errors import (
     suggestion,
 )
 from tuskbench.registry.parameters import Parameter, Signature
+from tuskbench.registry.rules import Rule, rules
 from tuskbench.registry.values import WrongValueError, checked, is_table
 from tuskbench.spec import locate
 
@@ -42,6 +43,8 @@ class Given:
         optional: whether a component that lacks the setting ignores it.
         shared: whether it is meant for several cells, of which one must have the setting.
         key: the dotted key as it was given, where there is no place.
+        components: for each part of `path`, the components that what stands below is for.
+        rule: the rule that gives it and its keys there, if one does.
     """
 
     path: tuple[str, ...]
@@ -51,10 +54,12 @@ class Given:
     optional: bool = False
     shared: bool = False
     key: str = ""
+    components: tuple[tuple[str, ...], ...] = ()
+    rule: tuple[Rule, tuple[str, ...]] | None = None
 
     def below(self, keys: int = 1) -> Given:
         """Return the same value, seen from the component `keys` levels down."""
-        return replace(self, path=self.path[keys:])
+        return replace(self, path=self.path[keys:], components=self.components[keys:])
 
     def items(self) -> list[Given]:
         """Return one value for every key of a table."""
@@ -98,13 +103,16 @@ class Findings:
         problems: what is wrong whatever else is resolved.
         rejected: shared settings that some component lacks, by who gives them.
         accepted: who gives shared settings that some component has.
+        sources: who gave each setting of the cell resolved last; defaults are not in it.
     """
 
     spec: Spec
     problems: dict[SpecProblem, None] = field(default_factory=dict)
     rejected: dict[object, SpecProblem] = field(default_factory=dict)
     accepted: set[object] = field(default_factory=set)
+    sources: dict[locate.Path, Given] = field(default_factory=dict)
     _signatures: dict[tuple[str, str], Signature | str] = field(default_factory=dict)
+    _rules: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict)
 
     def add(self, given: Given | None, message: str, place: locate.Path = ()) -> None:
         """Note a problem at the place of `given`, or at `place` where nothing is given."""
@@ -144,6 +152,16 @@ class Findings:
         if (kind, name) not in self._signatures:
             self._signatures[kind, name] = _usable_signature(kind, name)
         return self._signatures[kind, name]
+
+    def rules(self, kind: str, name: str) -> tuple[Rule, ...]:
+        """Return the rules of a task or system; none where they cannot be read, which is noted."""
+        if (kind, name) not in self._rules:
+            self._rules[kind, name] = ()
+            try:
+                self._rules[kind, name] = rules(kind, name)
+            except TuskbenchError as error:
+                self.add(None, str(error), (kind,))
+        return self._rules[kind, name]
 
 
 def _giver(given: Given) -> object:
@@ -189,6 +207,7 @@ def resolve(
         findings.add(named[-1], signature)
         return {"name": name}
     findings.accept(named[-1])
+    findings.sources[(*place, "name")] = named[-1]
     owner = f"{kind} {name!r}"
     settings = [given for given in layers if given.path and given.path != ("name",)]
     return {"name": name, **fill(owner, signature, settings, findings, place)}
@@ -216,7 +235,7 @@ def fill(
             inherited = _inherited(filled)
             filled[parameter.name] = _nested(parameter, inherited, found, findings, here)
         else:
-            filled[parameter.name] = _value(parameter, found, findings)
+            filled[parameter.name] = _value(parameter, found, findings, here)
     names = [parameter.name for parameter in signature.parameters]
     for key, unknown in by_key.items():
         for given in unknown:
@@ -239,7 +258,7 @@ def _hint(owner: str, key: str, names: list[str]) -> str:
 def _inherited(settings: Mapping[str, Any]) -> list[Given]:
     # Without this, a component's own default would hide the side that its system is on.
     return [
-        Given((key,), settings[key], origin="default", optional=True, key=key)
+        Given((key,), settings[key], origin=f"the system's {key}", optional=True, key=key)
         for key in INHERITED
         if key in settings
     ]
@@ -254,14 +273,15 @@ def _nested(
 ) -> dict[str, Any] | None:
     kind = parameter.component_kind or ""
     layers: list[Given] = []
-    for given in (given.below() for given in found):
-        if given.path:
+    for given in found:
+        if len(given.path) > 1:
             layers.append(given)
         elif isinstance(given.value, Mapping):
             layers.extend(given.items())
         else:
             shown = f'such as {{ name = "..." }}, not {given.value!r}'
             findings.add(given, f"expected a table with the name of {_a(kind)}, {shown}")
+    layers = [given.below() for given in _meant(parameter, layers, findings)]
     if isinstance(parameter.default, Mapping):
         default = Given((), parameter.default, origin="default", optional=True).items()
         names = [given.value for given in layers if given.path == ("name",)]
@@ -274,7 +294,30 @@ def _nested(
     return resolve(kind, [*inherited, *layers], findings, place)
 
 
-def _value(parameter: Parameter, found: list[Given], findings: Findings) -> Any:
+def _meant(parameter: Parameter, found: list[Given], findings: Findings) -> list[Given]:
+    """Return what is given to a nested component, without what rules say of others."""
+    default = parameter.default if isinstance(parameter.default, Mapping) else {}
+    name = default.get("name")
+    layers = [(given, given.components[0] if given.components else ()) for given in found]
+    dropped = set()
+    for at, (given, names) in enumerate(layers):
+        if given.path[1:] == ("name",):
+            if given.rule is not None and names and name not in names:
+                dropped.add(at)
+            else:
+                name = given.value
+    for at, (given, names) in enumerate(layers):
+        if given.rule is None or given.path[1:] == ("name",):
+            continue
+        if not names:
+            written = ".".join(given.rule[1])
+            findings.add(given, f"{written} does not name its component, as in part[NAME].key")
+        if name not in names:
+            dropped.add(at)
+    return [given for at, (given, _) in enumerate(layers) if at not in dropped]
+
+
+def _value(parameter: Parameter, found: list[Given], findings: Findings, place: locate.Path) -> Any:
     value = parameter.default
     # A default outside its own type is the component's business.
     with suppress(WrongValueError):
@@ -292,6 +335,7 @@ def _value(parameter: Parameter, found: list[Given], findings: Findings) -> Any:
             wanted = {**value, **wanted}
         try:
             value = checked(parameter.annotation, wanted)
+            findings.sources[place] = given
         except WrongValueError as error:
             findings.add(given, f"expected {error}, not {given.value!r}")
     return value
