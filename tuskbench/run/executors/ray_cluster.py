@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 import uuid
@@ -36,6 +37,7 @@ _NAME = "ray"
 # More cells than anyone submits; how many run is the cluster's business.
 _NO_LIMIT = 10**9
 _POLL_SECONDS = 0.5
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Time after which a cell that was killed, and does not answer, is killed from outside.
 _FORCE_SECONDS = 5.0
 
@@ -228,8 +230,11 @@ class RayExecutor(Executor):
         except self._ray.exceptions.RayError as error:
             if self._stopping:
                 raise Interrupted from None
-            name, said = type(error).__name__, str(error).strip()
-            message = f"Ray gave the cell up: {(said.splitlines() or ['no message'])[0]}"
+            # The error itself comes last, below Ray's story of where it arose.
+            said = _COLOUR.sub("", str(error)).strip()
+            last = (said.splitlines() or ["no message"])[-1].strip()
+            name = type(error).__name__.partition("(")[0]
+            message = f"Ray gave the cell up: {last}"
             return record_death(self._store, cell, name, message, output=said)
         write_files(self._store, cell.id, answer.files)
         if answer.problem is not None:
