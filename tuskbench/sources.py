@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,10 +99,20 @@ def _digests(package: str) -> dict[str, str]:
     found = {}
     for path in files:
         try:
-            content = path.read_bytes()
+            state = path.stat()
+            digest = _digest(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
         except OSError:
             # What cannot be read cannot be imported either.
             continue
-        name = path.relative_to(folder).as_posix()
-        found[name] = hashlib.blake2b(content, digest_size=16).hexdigest()
+        found[path.relative_to(folder).as_posix()] = digest
     return found
+
+
+@cache
+def _digest(path: str, size: int, changed: int, inode: int) -> str:
+    """Return the digest of a file, read again only after a change that its state shows.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()

@@ -18,7 +18,7 @@ from tuskbench.run.executors.inline import InlineExecutor
 from tuskbench.run.executors.local import LocalExecutor
 from tuskbench.run.interrupt import EXIT_INTERRUPTED
 from tuskbench.run.launch import Launch, start_worker
-from tuskbench.sources import check_sources, package_of, sources
+from tuskbench.sources import _digests, check_sources, package_of, sources
 from tuskbench.store import Record, Status, Store
 
 if TYPE_CHECKING:
@@ -98,6 +98,16 @@ def test_what_a_cell_does_not_use_may_be_edited(make_cell: MakeCell) -> None:
     del seen["tuskbench"]["run/loop.py"]
     with pytest.raises(SourceMismatchError, match=r"run/loop\.py"):
         check_sources(make_cell(), seen)
+
+
+def test_an_edited_source_is_seen_in_the_same_process(
+    make_cell: MakeCell, install: Callable[..., Path]
+) -> None:
+    site = install("edited", {"edited/__init__.py": "A = 1\n"}, "")
+    before = _digests("edited")
+    (site / "edited" / "__init__.py").write_text("A = 2\n")
+    assert _digests("edited").keys() == before.keys()
+    assert _digests("edited") != before
 
 
 def test_packages_of_modules(install: Callable[..., Path]) -> None:

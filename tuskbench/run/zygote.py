@@ -181,7 +181,9 @@ def _warm_up(device: str) -> None:
     from tuskbench.cell import Training
     from tuskbench.run import provenance, worker  # noqa: F401 - for the workers
     from tuskbench.run.device import make_fabric
+    from tuskbench.sources import sources
 
+    sources()
     # What reads the source of components, and the source that they have in common.
     for kind, name in (("task", "mnist-hard"), ("system", "tusk")):
         registry.signature(kind, name)
