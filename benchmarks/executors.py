@@ -151,9 +151,8 @@ def main() -> None:
         ("local, warm = false", "local", options.cold_cells, {**jobs, "warm": False}),
     ):
         if count:
-            took, worked = seconds(executor, count, settings)
-            a_cell = f"{1000 * took / count:.1f} ms a cell, {1000 * worked / count:.1f} ms of CPU"
-            print(f"{title}: {count} cells in {took:.1f} s, {a_cell}")
+            took, worked = (1000 * total / count for total in seconds(executor, count, settings))
+            print(f"{title}: {count} cells, {took:.1f} ms a cell, {worked:.1f} ms of it on a core")
 
 
 if __name__ == "__main__":
