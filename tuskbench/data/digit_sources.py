@@ -77,7 +77,7 @@ class DigitSource:
     def digits(
         self, split: str, *, hold_out: bool = False
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Return the tiles [N, s, s] and classes [N] of a split; splits share no digit.
+        """Return the tiles [N, h, w] and classes [N] of a split; splits share no digit.
 
         Args:
             split: `train`, `test` or `validation`.

@@ -200,22 +200,31 @@ def _descend(vector: Floats, target: Floats, epochs: int) -> Floats:
     return weight.detach().double().numpy()
 
 
-def landmark_errors(predicted: Floats, truth: Floats, unit: tuple[int, int] | None) -> Floats:
+def longer_side(split: Split) -> Floats:
+    """Return the images' (width, height) as shares of the longer: what scales fractions [2]."""
+    height, width = split.images.shape[-2:]
+    return np.array([width, height], np.float64) / max(width, height)
+
+
+def landmark_errors(
+    predicted: Floats, truth: Floats, unit: tuple[int, int] | None, scale: Floats | float = 1.0
+) -> Floats:
     """Return the distance of every landmark to its prediction.
 
     Args:
         predicted: [N, T, 2] in fractions of the image.
         truth: [N, T, 2] in fractions of the image.
         unit: the two landmarks, such as the eyes, whose true distance is the unit; None for
-            the side of the image.
+            the longer side of the image.
+        scale: see `longer_side`; 1 for square images.
 
     Returns:
         [N, T]; NaN for images whose unit is zero.
     """
-    distance = np.asarray(np.linalg.norm(predicted - truth, axis=-1), np.float64)
+    distance = np.asarray(np.linalg.norm((predicted - truth) * scale, axis=-1), np.float64)
     if unit is not None:
         first, second = unit
-        length = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
+        length = np.linalg.norm((truth[:, first] - truth[:, second]) * scale, axis=-1)
         distance /= np.where(length > 0, length, np.nan)[:, None]
     return distance
 
@@ -246,9 +255,10 @@ def score(
     )
     regressor = LandmarkRegressor.fit(fitting.xy, fitting.label, known, rules)
     predicted = regressor.predict(found.xy, found.label)
-    errors = landmark_errors(predicted, truth, unit)
-    blind = landmark_errors(np.broadcast_to(known.mean(0), truth.shape), truth, unit)
-    perfect = _oracle_errors(known, truth, rules, unit)
+    scale = longer_side(test[0])
+    errors = landmark_errors(predicted, truth, unit, scale)
+    blind = landmark_errors(np.broadcast_to(known.mean(0), truth.shape), truth, unit, scale)
+    perfect = _oracle_errors(known, truth, rules, unit, scale)
     per_image = {
         "error": errors.mean(1),
         "mean_landmark_error": blind.mean(1),
@@ -274,13 +284,13 @@ def _mean(errors: Floats) -> Floats:
 
 
 def _oracle_errors(
-    known: Floats, truth: Floats, rules: Regression, unit: tuple[int, int] | None
+    known: Floats, truth: Floats, rules: Regression, unit: tuple[int, int] | None, scale: Floats
 ) -> Floats:
     """Return the errors of a regressor that is given every landmark as a keypoint of its own."""
     label = np.broadcast_to(np.arange(known.shape[1]), known.shape[:2])
     regressor = LandmarkRegressor.fit(known, label, known, rules)
     label = np.broadcast_to(np.arange(truth.shape[1]), truth.shape[:2])
-    return landmark_errors(regressor.predict(truth, label), truth, unit)
+    return landmark_errors(regressor.predict(truth, label), truth, unit, scale)
 
 
 def _figures(split: Split, found: Points, truth: Floats, predicted: Floats) -> dict[str, NDArray]:

@@ -141,7 +141,8 @@ def generate(
     """Generate the images of the given indices.
 
     Args:
-        digits: [D, s, s] tiles to draw from; the ink of two tiles is combined by maximum.
+        digits: [D, h, w] tiles to draw from, drawn in the middle of squares; the ink of two
+            tiles is combined by maximum.
         labels: [D] classes.
         layout: where tiles may lie.
         seed: of the data set.
@@ -181,8 +182,11 @@ def _generate_chunk(
     tiles = torch.from_numpy(digits[chosen]).to(device).float()
     centre = torch.from_numpy(centres).to(device).float()
     sides = torch.from_numpy(side).to(device).float()
-    across = resampling(centre[..., 0], sides, digits.shape[-1], canvas)
-    down = resampling(centre[..., 1], sides, digits.shape[-1], canvas)
+    # The side is that of the square around the tile, whose own sides may differ.
+    height, width = digits.shape[1:]
+    longer = max(height, width)
+    across = resampling(centre[..., 0], sides * (width / longer), width, canvas)
+    down = resampling(centre[..., 1], sides * (height / longer), height, canvas)
     present = torch.from_numpy(used).to(device)
     drawn = (down @ tiles @ across.transpose(-1, -2)) * present[..., None, None]
     images = drawn.amax(1, keepdim=True).round().clamp(0, 255).to(torch.uint8)

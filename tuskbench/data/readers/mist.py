@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuskbench.data.readers.files import is_file, read_text, reading
 from tuskbench.data.readers.idx import CLASSES
-from tuskbench.data.readers.pictures import in_bytes, opened
+from tuskbench.data.readers.pictures import check_square, in_bytes, opened
 from tuskbench.errors import DataFormatError, DataMissingError
 
 
@@ -77,7 +77,8 @@ def read_scenes(
 
     Raises:
         DataMissingError: if a file is not there.
-        DataFormatError: if the files do not belong together or an image cannot be read.
+        DataFormatError: if the files do not belong together, an image cannot be read or is not
+            square, or a box has its centre outside of it.
     """
     list_file, label_file, box_file = files(folder, split)
     names = read_text(list_file).split()[:count]
@@ -91,8 +92,18 @@ def read_scenes(
     images = np.empty((len(names), 1, size, size), np.uint8)
     for row, name in enumerate(names):
         with opened(folder / name) as picture:
+            check_square(folder / name, picture)
+            _check_inside(box_file, boxes[row], name, picture.height)
             boxes[row] *= size / picture.height
             grey = in_bytes(folder / name, picture).convert("L")
             small = grey if grey.size == (size, size) else grey.resize((size, size))
             images[row, 0] = np.asarray(small)
     return images, labels, boxes
+
+
+def _check_inside(file: Path, boxes: NDArray[np.float32], name: str, side: int) -> None:
+    """Raise `DataFormatError` unless boxes [G, 3] have their centres in a picture."""
+    centres = boxes[:, :2]
+    if not ((centres >= -0.5) & (centres <= side)).all():
+        problem = f"a box of {name} has its centre outside of the picture of {side} pixels a side"
+        raise DataFormatError(file, problem)

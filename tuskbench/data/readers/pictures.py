@@ -32,22 +32,34 @@ def open_picture(path: Path) -> Image.Image:
         return _on_black(in_bytes(path, ImageOps.exif_transpose(picture), picture))
 
 
-def read_picture(path: Path, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+def read_picture(
+    path: Path, mode: str, size: tuple[int, int], *, square: bool = False
+) -> NDArray[np.uint8]:
     """Return a picture as RGB [H, W, 3] or grey [H, W], as its file stores it.
 
     Args:
         path: its place.
         mode: "RGB" or "L".
         size: (width, height) that it is resized to, bilinearly, where it has another.
+        square: refuse pictures that are not.
 
     Raises:
-        DataFormatError: as `open_picture`.
+        DataFormatError: as `open_picture`, or if it is not square and has to be.
     """
     with opened(path) as picture:
+        if square:
+            check_square(path, picture)
         whole = in_bytes(path, picture).convert(mode)
         if whole.size != size:
             whole = whole.resize(size, Image.Resampling.BILINEAR)
         return np.asarray(whole)
+
+
+def check_square(path: Path, picture: Image.Image) -> None:
+    """Raise `DataFormatError` unless a picture is square, as what is known of it requires."""
+    if picture.width != picture.height:
+        found = f"found {picture.width} x {picture.height} pixels"
+        raise DataFormatError(path, f"expected a square picture, {found}")
 
 
 @contextmanager

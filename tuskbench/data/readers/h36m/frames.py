@@ -65,15 +65,16 @@ def read_mask(path: Path, size: int) -> NDArray[np.float64]:
         return np.asarray(mask) / 255
 
 
-def read_picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
+def read_picture(path: Path, mode: str, size: int, *, square: bool = False) -> NDArray[np.uint8]:
     """Return an image file as RGB [S, S, 3] or grey [S, S].
 
     Args:
         path: its place.
         mode: "RGB" or "L".
         size: side of the square that it is resized to.
+        square: refuse pictures that are not.
 
     Raises:
         DataFormatError: if it is missing or cannot be read.
     """
-    return pictures.read_picture(path, mode, (size, size))
+    return pictures.read_picture(path, mode, (size, size), square=square)

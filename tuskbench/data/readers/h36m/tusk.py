@@ -81,7 +81,8 @@ def read(folder: Path, split: str, subjects: Subjects, size: int, count: int) ->
 
     Raises:
         DataMissingError: if the lists or the poses are not there.
-        DataFormatError: if a listed image or its pose is missing or damaged.
+        DataFormatError: if a listed image or its pose is missing or damaged, or the image is
+            not square.
     """
     import h5py
 
@@ -97,7 +98,8 @@ def read(folder: Path, split: str, subjects: Subjects, size: int, count: int) ->
             pose[:] = np.asarray(content[path]).reshape(pose.shape)
     images = np.empty((len(paths), 3, size, size), np.uint8)
     for image, path in zip(images, paths, strict=True):
-        image[:] = read_picture(folder / path, "RGB", size).transpose(2, 0, 1)
+        picture = read_picture(folder / path, "RGB", size, square=True)
+        image[:] = picture.transpose(2, 0, 1)
     return Frames(images, to_landmarks(poses / STORED_SIDE, size))
 
 
