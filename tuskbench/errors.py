@@ -69,8 +69,14 @@ class ConfigurationError(TuskbenchError):
     """A parameter's value cannot work.
 
     Attributes:
+        component: whose parameter it is, in the author's words.
         parameter: dotted path of the parameter below its component, for the spec's key.
+        owner: kind and name of the component that raised it, noted by who made that.
+        cell: id of the cell that it was made for, noted likewise; "" where there is none.
     """
+
+    owner: tuple[str, str] | None = None
+    cell: str = ""
 
     def __init__(self, component: str, parameter: str, value: object, expected: str) -> None:
         self.component, self.parameter, self.value = component, parameter, value

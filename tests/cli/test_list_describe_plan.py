@@ -169,3 +169,24 @@ assert not heavy, heavy
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_plan_tells_rules_and_who_gave_every_setting(demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "dots.toml"
+    file.write_text(
+        'title = "D"\nseeds = [0, 1]\n[task.dots]\n[system]\nname = "demo"\n'
+        'encoder.kind = "gauss"\n'
+    )
+    options = ("--budget", "cpu", "--out", str(tmp_path / "out"), "--set", "training.batch_size=2")
+    rules = demo / "demo" / "rules.toml"
+    text = call("plan", str(file), *options).stdout
+    assert f"{rules}:3: system.rate\n" in text
+    assert f"{rules}:8: system.encoder.width" in text
+    text = call("plan", str(file), *options, "--settings").stdout
+    rows = {row[0]: row[1:] for row in map(str.split, text.splitlines()) if len(row) == 3}
+    assert rows["system.encoder.width"] == ["4", f"{rules}:8"]
+    assert rows["system.encoder.kind"] == ['"gauss"', f"{file}:6"]
+    assert rows["training.batch_size"] == ["2", "--set"]
+    assert rows["task.canvas"] == ["64", "default"]
+    content = json.loads(call("plan", str(file), *options, "--json").stdout)
+    assert content["cells"][0]["origins"]["system.encoder.width"] == f"{rules}:8"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @sweep_options
+@click.option("--settings", is_flag=True, help="Show every setting and who gave it.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def plan_command(
     spec: Path,
@@ -23,6 +28,7 @@ def plan_command(
     seeds: list[int] | None,
     out: Path,
     pairs: tuple[tuple[str, Any], ...],
+    settings: bool,
     as_json: bool,
 ) -> None:
     """Show every cell of SPEC: its id, and whether it is cached, new, stale, failed or skipped."""
@@ -37,6 +43,7 @@ def plan_command(
         echo_json(_content(plan))
     else:
         click.echo(_text(plan))
+        click.echo(_settings(plan) if settings else _rules(plan))
 
 
 def _content(plan: Plan) -> dict[str, Any]:
@@ -55,6 +62,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "estimate_seconds": planned.estimate_seconds,
                 "published_row": planned.published_row,
                 "note": planned.note,
+                "origins": {key: origin.text for key, origin in planned.origins.items()},
                 **planned.cell.to_json(),
             }
             for planned in plan.cells
@@ -84,6 +92,69 @@ def _text(plan: Plan) -> str:
     # Columns that are disabled for number parsing keep ids such as 12e4567890123456 whole.
     table = tabulate(rows, headers="keys", disable_numparse=True)
     return "\n".join([summary, "", table, "", cost])
+
+
+def _rules(plan: Plan) -> str:
+    """Say what rules have set, by their line."""
+    found: dict[str, dict[str, None]] = {}
+    for planned in plan.cells:
+        for key, origin in planned.origins.items():
+            if origin.rule:
+                found.setdefault(_short(origin.text), {})[key] = None
+    if not found:
+        return ""
+    lines = [f"  {where}: {', '.join(keys)}" for where, keys in sorted(found.items(), key=_order)]
+    return "\n".join(["", "set by rules:", *lines])
+
+
+def _order(found: tuple[str, object]) -> tuple[str, int]:
+    file, _, number = found[0].rpartition(":")
+    return file, int(number) if number.isdigit() else 0
+
+
+def _settings(plan: Plan) -> str:
+    """Show the settings of every cell, of one seed each, and who gave them."""
+    from tabulate import tabulate
+
+    shown: dict[tuple[str, str], str] = {}
+    for planned in plan.cells:
+        cell = planned.cell
+        if (cell.task, cell.variant) in shown:
+            continue
+        values = {
+            "task": cell.task_settings,
+            "system": cell.system,
+            "training": asdict(cell.training),
+        }
+        rows = [
+            (key, line(json.dumps(value, ensure_ascii=False)), _origin(planned, key))
+            for key, value in _flat(values)
+        ]
+        table = tabulate(rows, headers=("setting", "value", "from"), disable_numparse=True)
+        title = f"{cell.id}  {cell.task}, {line(cell.variant)}, seed {cell.seed}"
+        shown[cell.task, cell.variant] = f"\n{title}\n\n{table}"
+    return "\n".join(shown.values())
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _origin(planned: PlannedCell, key: str) -> str:
+    while key:
+        if key in planned.origins:
+            return _short(planned.origins[key].text)
+        key = key.rpartition(".")[0]
+    return "default"
+
+
+def _short(text: str) -> str:
+    here = f"{Path.cwd()}{os.sep}"
+    return line(text.removeprefix(here))
 
 
 def _row(planned: PlannedCell) -> dict[str, str]:

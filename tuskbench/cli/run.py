@@ -140,11 +140,13 @@ def _compute(cells: list[Cell], plan: Plan, store: Store, choice: _Choice) -> Ou
     from tuskbench.run.progress import Progress
     from tuskbench.run.sweep import sweep
 
+    ids = {cell.id for cell in cells}
+    chosen = [planned for planned in plan.cells if planned.cell.id in ids]
     made = make_executor(choice.executor, store.root, {**profile, **choice.settings})
     try:
         preflight(cells, made)
     except ConfigurationError as error:
-        raise blame(plan.spec, cells, error) from error
+        raise blame(plan.spec, chosen, error) from error
     write_manifest(plan, store.root)
     seconds = {p.cell.id: p.estimate_seconds for p in plan.cells if p.estimate_seconds is not None}
     if choice.detach:

@@ -169,7 +169,16 @@ def _planned(cell: Cell, row: Row, settings: Resolved, past: Past) -> PlannedCel
     state, reason, changed = _state(cell, settings, past)
     estimate = None if state in ("cached", "skipped") else past.estimate(cell)
     variant = row.variant
-    return PlannedCell(cell, state, reason, changed, estimate, variant.published_row, variant.note)
+    return PlannedCell(
+        cell,
+        state,
+        reason,
+        changed,
+        estimate,
+        variant.published_row,
+        variant.note,
+        settings.origins,
+    )
 
 
 def _state(cell: Cell, settings: Resolved, past: Past) -> tuple[str, str, list[str]]:

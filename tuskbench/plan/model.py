@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tuskbench.cell import Cell
     from tuskbench.contracts import MetricInfo
     from tuskbench.spec.model import Spec
+    from tuskbench.spec.origins import Origin
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class PlannedCell:
         estimate_seconds: expected training time, from past cells; None where there are none.
         published_row: key of the row of the published table beside it.
         note: a sentence to show with it.
+        origins: who gave each setting, by its dotted key; defaults are not in it.
     """
 
     cell: Cell
@@ -33,6 +35,7 @@ class PlannedCell:
     estimate_seconds: float | None = None
     published_row: str | None = None
     note: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,12 @@ class TaskPool:
             try:
                 self.tasks[key] = registry.build("task", {"name": name, **settings})
             except ConfigurationError as error:
-                place: locate.Path = ("task", name, *error.parameter.split("."))
+                place: locate.Path = ("task", name)
                 wanted = f"expected {error.expected}, not {error.value!r}"
+                if error.parameter.partition(".")[0] in settings:
+                    place = (*place, *error.parameter.split("."))
+                else:
+                    wanted = f"{error.parameter}: {wanted}"
                 self.findings.add(None, wanted, place)
                 return None
         return self.tasks[key]

@@ -61,4 +61,10 @@ def build(kind: str, choice: Mapping[str, Any], *wired: Any) -> Any:
         if parameter.required and parameter.name not in settings:
             expected = f"a value ({parameter.type_text}); it has no default"
             raise ConfigurationError(f"{kind} {name}", parameter.name, None, expected)
-    return load(kind, name)(*wired, **settings)
+    cls = load(kind, name)
+    try:
+        return cls(*wired, **settings)
+    except ConfigurationError as error:
+        # The innermost component that is made knows best whose setting it is.
+        error.owner = error.owner or (kind, name)
+        raise

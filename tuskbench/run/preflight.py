@@ -42,7 +42,11 @@ def preflight(cells: Iterable[Cell], executor: Executor) -> None:
         if key not in seen:
             seen.add(key)
             task = registry.build("task", {"name": cell.task, **cell.task_settings})
-            _build(cell, task.info())
+            try:
+                _build(cell, task.info())
+            except ConfigurationError as error:
+                error.cell = cell.id
+                raise
             tasks.setdefault(_key(cell.task, cell.task_settings), task)
     for task in tasks.values():
         _prepare(task)
