@@ -200,6 +200,29 @@ def test_official_files(tmp_path) -> None:
         official.read(tmp_path, "test", "lmdis", 48, 3, 1.0)
 
 
+def test_official_poses_beside_their_person_are_refused(tmp_path) -> None:
+    av = pytest.importorskip("av")
+    pytest.importorskip("cdflib")
+    joints = np.full((4, 32, 2), 500.0)
+    joints[..., 1] = np.linspace(300, 700, 32)
+    joints[:, [4, 10], 1], joints[:, 15, 1] = 700, 300
+    official.write_poses(tmp_path / "S11" / official.POSES / "Posing.54138969.cdf", joints)
+    for part in (official.VIDEOS, official.MASKS):
+        file = tmp_path / "S11" / part / "Posing.54138969.mp4"
+        file.parent.mkdir(parents=True)
+        with av.open(str(file), "w") as container:
+            stream = container.add_stream("mpeg4", rate=50)
+            stream.width = stream.height = 1000
+            stream.pix_fmt = "yuv420p"
+            person = np.zeros((1000, 1000, 3), np.uint8)
+            person[300:700, 560:640] = 255
+            for _ in range(4):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(person, format="rgb24")))
+            container.mux(stream.encode())
+    with pytest.raises(DataFormatError, match="0% of the joints lie in the masks"):
+        official.read(tmp_path, "test", "lmdis", 48, 3, 1.0)
+
+
 def test_crop_of_a_hand_made_person() -> None:
     joints = np.full((1, 32, 2), 500.0)
     joints[0, 15, 1], joints[0, 4], joints[0, 10] = 300, (480, 690), (531, 701.9)

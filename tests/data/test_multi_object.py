@@ -129,3 +129,12 @@ def test_a_file_without_records_is_said_to_be_empty(tmp_path, content) -> None:
     file.write_bytes(content)
     with pytest.raises(DataFormatError, match="no record is in it"):
         list(read_scenes(file, TETROMINOES))
+
+
+@pytest.mark.parametrize("ending", ["tfrecords", "h5"])
+def test_pixels_in_the_other_order_are_refused(tmp_path: Path, ending: str) -> None:
+    path, made = tmp_path / f"some.{ending}", clevr_like(20)
+    made.factors["pixel"][..., :2] = made.factors["pixel"][..., 1::-1]
+    write(path, CLEVR, scene_store.iterate(made))
+    with pytest.raises(DataFormatError, match=r"objects' pixels.*once their coordinates are exch"):
+        next(read_scenes(path, CLEVR))

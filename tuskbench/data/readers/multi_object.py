@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuskbench.data.readers import hdf5, tfrecord
+from tuskbench.data.readers.coordinates import check_in_masks
 from tuskbench.data.scenes import ABSENT
 from tuskbench.errors import DataFormatError
 
@@ -21,6 +23,8 @@ Features = Mapping[str, NDArray]
 
 # What tuskbench adds to the files it writes, so that they are not taken for the original.
 MARK = "generator"
+# Scenes looked at before any is handed on.
+SCENES_CHECKED = 16
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,30 @@ def read_scenes(path: Path, layout: Format, start: int = 0) -> Iterator[dict[str
     """Yield the arrays of every scene from number `start`; see `Format.decode`.
 
     Raises:
-        DataFormatError: if the file is damaged, empty or holds another data set.
+        DataFormatError: if the file is damaged, empty or holds another data set, or objects lie in
+            their masks only once the coordinates of their pixels are exchanged.
     """
+    scenes = _decoded(path, layout, start)
+    first = list(islice(scenes, SCENES_CHECKED))
+    _check_order(path, first)
+    yield from first
+    yield from scenes
+
+
+def _check_order(path: Path, scenes: list[dict[str, NDArray]]) -> None:
+    """Compare the pixels of CLEVR's objects with their masks, of which others may hide a part."""
+    found = [
+        (scene["pixel"][number, :2], scene["masks"] == number + 1)
+        for scene in scenes
+        for number in range(len(scene.get("pixel", ())))
+        if (scene["masks"] == number + 1).any()
+    ]
+    if found:
+        points, masks = (np.array(part) for part in zip(*found, strict=True))
+        check_in_masks(path, points[:, None], masks, "objects' pixels", least=0)
+
+
+def _decoded(path: Path, layout: Format, start: int) -> Iterator[dict[str, NDArray]]:
     number = start - 1
     for number, features in enumerate(read_features(path, start), start):
         try:
