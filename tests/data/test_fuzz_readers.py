@@ -51,7 +51,7 @@ def _json(path: Path) -> None:
 READERS: dict[str, tuple[Callable[[Path], Any], bytes]] = {
     "spec": (load, SPEC),
     "idx": (idx.read_array, b"\0\0\x08\3\0\0\0\1\0\0\0\2\0\0\0\2abcd"),
-    "packed idx": (idx.read_array, gzip.compress(b"\0\0\x08\1\0\0\0\1a")),
+    "packed idx": (idx.read_array, gzip.compress(b"\0\0\x08\1\0\0\0\1a", mtime=0)),
     "labels": (mist.read_labels, b"1,2\n3,4\n"),
     "tfrecord": (lambda path: list(tfrecord.read_records(path)), _record(b"abc")),
     "example": (
