@@ -131,8 +131,11 @@ def test_a_spec_says_nothing_of_executors(folder: Path) -> None:
     assert "executor" in result.stderr
 
 
-def test_nothing_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fakes.FakeTask, "needs", frozenset({"masks"}))
+def test_nothing_to_do(folder: Path, install: Any) -> None:
+    source = "from tests.fakes import FakeTask\nclass Masked(FakeTask):\n    needs = {'masks'}\n"
+    points = "[tuskbench.tasks]\nmasked = masked:Masked\n"
+    install("masked-package", {"masked.py": source}, points)
+    (folder / "fakes.toml").write_text(SPEC.replace("fake-task", "masked"))
     result = _run()
     assert result.exit_code == 3
     assert "does not provide masks" in result.stderr

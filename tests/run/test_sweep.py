@@ -17,7 +17,7 @@ from tuskbench.plan import PlannedCell
 from tuskbench.run.executors.contract import Executor
 from tuskbench.run.executors.inline import InlineExecutor
 from tuskbench.run.interrupt import Interrupted
-from tuskbench.run.preflight import preflight
+from tuskbench.run.preflight import Preflight, preflight
 from tuskbench.run.progress import Progress
 from tuskbench.run.sweep import STOPPING, sweep, to_run
 from tuskbench.store import Record, Status, Store
@@ -214,7 +214,7 @@ def test_preflight_finds_what_every_worker_would(
 
     monkeypatch.setattr("tuskbench.registry.build", missing)
     with pytest.raises(WeightsMissingError):
-        preflight([make_cell()], executor)
+        Preflight().cell(make_cell())
 
 
 def test_inline_refuses_what_it_cannot_do(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import click
 from tuskbench import registry
 from tuskbench.cli.options import Kind, echo_json
 from tuskbench.errors import BrokenComponentError
+from tuskbench.registry.apart import Apart, is_foreign
 
 
 @click.command("list")
@@ -19,19 +20,8 @@ def list_command(kind: str | None, as_json: bool, check: bool) -> None:
     The state is told from files alone, unless --check is given: `ok`, `broken` with the
     reason, or `conflict` with the packages that register the same name.
     """
-    rows = []
-    for entry in registry.entries(kind):
-        state, reason = _state(entry, check)
-        rows.append(
-            {
-                "kind": entry.kind,
-                "name": entry.name,
-                "distribution": entry.distribution,
-                "version": entry.version,
-                "state": state,
-                "reason": reason,
-            }
-        )
+    with Apart() as apart:
+        rows = [_row(entry, *_state(entry, check, apart)) for entry in registry.entries(kind)]
     if as_json:
         echo_json(rows)
         return
@@ -40,10 +30,24 @@ def list_command(kind: str | None, as_json: bool, check: bool) -> None:
     click.echo(tabulate(rows, headers="keys") if rows else "no components are installed")
 
 
-def _state(entry: registry.Entry, check: bool) -> tuple[str, str]:
+def _row(entry: registry.Entry, state: str, reason: str) -> dict[str, str]:
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "state": state,
+        "reason": reason,
+    }
+
+
+def _state(entry: registry.Entry, check: bool, apart: Apart) -> tuple[str, str]:
     if check and entry.state == "ok":
         try:
-            registry.load_entry(entry)
+            if is_foreign(entry):
+                apart.ask("load", entry.kind, entry.name)
+            else:
+                registry.load_entry(entry)
         except BrokenComponentError as error:
             return "broken", error.reason
     return entry.state, entry.reason

@@ -78,7 +78,7 @@ def _total(plan: Plan) -> float | None:
 def _text(plan: Plan) -> str:
     from tabulate import tabulate
 
-    states = ("cached", "new", "stale", "failed", "skipped")
+    states = ("cached", "new", "stale", "failed", "skipped", "broken")
     counts = ", ".join(f"{plan.count(s)} {s}" for s in states if plan.count(s))
     summary = (
         f"{line(plan.spec.title)}: {len(plan.cells)} cells under budget {plan.budget!r} ({counts})"
@@ -173,7 +173,7 @@ def _row(planned: PlannedCell) -> dict[str, str]:
 
 
 def _runs(planned: PlannedCell) -> bool:
-    return planned.state not in ("cached", "skipped")
+    return planned.state not in ("cached", "skipped", "broken")
 
 
 def duration(seconds: float | None) -> str:

@@ -81,9 +81,10 @@ def run_command(
     overrides = overrides_of(pairs)
     plan = make_plan(load(spec), budget=budget, out=out, seeds=seeds, overrides=overrides)
     _tell(plan)
-    if plan.count("skipped") == len(plan.cells):
+    broken = plan.count("broken")
+    if plan.count("skipped") + broken == len(plan.cells):
         warn("nothing to do: the spec has no cell that can run")
-        ctx.exit(NOTHING_TO_DO)
+        ctx.exit(SOME_FAILED if broken else NOTHING_TO_DO)
     store = Store(out)
     cells = to_run(plan.cells, store, warn)
     options = {
@@ -96,7 +97,7 @@ def run_command(
     choice = _Choice(executor, {**overrides_of(machine), **given}, detach)
     outcome = _compute(cells, plan, store, choice)
     if detach:
-        return
+        ctx.exit(SOME_FAILED if broken else 0)
     if outcome is not None and outcome.interrupted:
         # What is left to do at exit shall not be interrupted by another Ctrl-C.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -105,7 +106,8 @@ def run_command(
     _report(out, write_manifest(plan, out), figures)
     if outcome is not None:
         tell(f"records, checkpoints and figures are in {out}")
-    ctx.exit(SOME_FAILED if outcome is not None and outcome.failed else 0)
+    failed = broken or (outcome is not None and outcome.failed)
+    ctx.exit(SOME_FAILED if failed else 0)
 
 
 @dataclass(frozen=True)
@@ -162,9 +164,11 @@ def _tell(plan: Plan) -> None:
     for warning in plan.warnings:
         warn(warning)
     for planned in plan.cells:
-        if planned.state == "skipped":
+        if planned.state in ("skipped", "broken"):
             cell = planned.cell
-            text = f"skipped {cell.task}, {cell.variant}, seed {cell.seed}: {planned.reason}"
+            text = (
+                f"{planned.state} {cell.task}, {cell.variant}, seed {cell.seed}: {planned.reason}"
+            )
             tell(text)
 
 

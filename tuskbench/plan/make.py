@@ -20,6 +20,7 @@ from tuskbench.plan.model import Plan, PlannedCell
 from tuskbench.plan.needs import provided
 from tuskbench.plan.past import Past, address, changes
 from tuskbench.plan.tasks import TaskPool
+from tuskbench.registry.apart import Apart
 from tuskbench.registry.rules import BUDGETS, rules
 from tuskbench.spec import limits
 from tuskbench.spec.layers import Resolved, resolve_cell
@@ -58,12 +59,24 @@ def make_plan(
         StoreError: if the results folder cannot be read.
     """
     budget = default_budget() if budget is None else budget
-    findings = Findings(spec)
-    tasks = TaskPool(findings)
+    with Apart() as apart:
+        tasks = TaskPool(Findings(spec), apart)
+        return _made(spec, budget, out, seeds, overrides or {}, tasks)
+
+
+def _made(
+    spec: Spec,
+    budget: str,
+    out: Path,
+    seeds: Sequence[int] | None,
+    overrides: Mapping[str, Any],
+    tasks: TaskPool,
+) -> Plan:
+    findings = tasks.findings
     chosen = list(dict.fromkeys(spec.seeds if seeds is None else seeds))
     _check_size(spec, budget, chosen)
     resolved = [
-        (task, row, _resolved(spec, task, row, budget, findings, tasks, overrides or {}))
+        (task, row, _resolved(spec, task, row, budget, findings, tasks, overrides))
         for task in spec.tasks
         for row in spec.rows()
     ]
@@ -72,13 +85,13 @@ def make_plan(
         raise SpecError(spec.file, findings.all())
     warnings: list[str] = []
     past = Past(out, warnings)
-    metrics = {task: registry.load("task", task).metrics for task in spec.tasks}
+    metrics = {task: tasks.metrics(task) for task in spec.tasks}
     cells = [
-        _planned(_cell(task, row, settings, seed, budget, tasks), row, settings, past)
+        _planned(_cell(task, row, settings, seed, budget, tasks), row, settings, past, tasks)
         for task, row, settings in resolved
         for seed in chosen
     ]
-    return Plan(spec, budget, chosen, cells, metrics, warnings, overrides or {})
+    return Plan(spec, budget, chosen, cells, metrics, warnings, overrides)
 
 
 def _resolved(
@@ -91,15 +104,15 @@ def _resolved(
     overrides: Mapping[str, Any],
 ) -> Resolved:
     first = resolve_cell(spec, task, row, budget, findings, overrides=overrides)
-    if findings.problems:
+    if findings.problems or first.broken:
         return first
-    made = tasks.get(task, first.task)
     # Rules may depend on the data in use, which only the task can tell.
-    source = None if made is None else tasks.source_key(task, made)
+    source = tasks.source_key(task, first.task) if tasks.make(task, first.task) else None
     if source is None:
         return first
     second = resolve_cell(spec, task, row, budget, findings, source=source, overrides=overrides)
-    tasks.get(task, second.task)
+    if not second.broken:
+        tasks.make(task, second.task)
     return second
 
 
@@ -135,7 +148,8 @@ def _system(spec: Spec) -> Any:
 
 
 def _cell(task: str, row: Row, settings: Resolved, seed: int, budget: str, tasks: TaskPool) -> Cell:
-    fingerprint, source, protocol = tasks.data(task, settings.task)
+    facts = ("", "", "") if settings.broken else tasks.data(task, settings.task)
+    fingerprint, source, protocol = facts
     return Cell(
         task=task,
         task_settings=settings.task,
@@ -165,9 +179,10 @@ def _component_versions(kind: str, choice: Mapping[str, Any]) -> Iterator[tuple[
             yield from _component_versions(parameter.component_kind, value)
 
 
-def _planned(cell: Cell, row: Row, settings: Resolved, past: Past) -> PlannedCell:
-    state, reason, changed = _state(cell, settings, past)
-    estimate = None if state in ("cached", "skipped") else past.estimate(cell)
+def _planned(cell: Cell, row: Row, settings: Resolved, past: Past, tasks: TaskPool) -> PlannedCell:
+    broken = settings.broken or tasks.broken(cell.task, settings.task)
+    state, reason, changed = ("broken", broken, []) if broken else _state(cell, settings, past)
+    estimate = None if state in ("cached", "skipped", "broken") else past.estimate(cell)
     variant = row.variant
     return PlannedCell(
         cell,
@@ -183,7 +198,7 @@ def _planned(cell: Cell, row: Row, settings: Resolved, past: Past) -> PlannedCel
 
 def _state(cell: Cell, settings: Resolved, past: Past) -> tuple[str, str, list[str]]:
     system = str(cell.system["name"])
-    missing = set(registry.load("task", cell.task).needs)
+    missing = set(registry.signature("task", cell.task).needs)
     missing -= provided("system", cell.system)
     if missing:
         lacking = ", ".join(sorted(missing))

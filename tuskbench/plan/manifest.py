@@ -75,7 +75,7 @@ def _first(cells: Iterable[PlannedCell], attribute: str) -> dict[str, str]:
 
 
 def _manifest_cell(planned: PlannedCell) -> dict[str, Any]:
-    skipped = planned.state == "skipped"
+    skipped = planned.state in ("skipped", "broken")
     return {
         "id": planned.cell.id,
         "variant": planned.cell.variant,

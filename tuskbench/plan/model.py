@@ -19,7 +19,7 @@ class PlannedCell:
 
     Attributes:
         cell: the cell.
-        state: `cached`, `new`, `stale`, `failed` or `skipped`.
+        state: `cached`, `new`, `stale`, `failed`, `skipped` or `broken`, where a component is.
         reason: why, in one line; "" where the state says it all.
         changed: dotted paths of `Cell.identity()` in which a stale record differs.
         estimate_seconds: expected training time, from past cells; None where there are none.

@@ -62,7 +62,9 @@ def load_entry(entry: Entry) -> type[Any]:
         found: Any = importlib.import_module(entry.module)
         for part in entry.attribute.split("."):
             found = getattr(found, part)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         reason = " ".join(str(error).split()) or "no message"
         text = f"{type(error).__name__}: {reason}"
         raise BrokenComponentError(entry.kind, entry.name, entry.distribution, text) from error

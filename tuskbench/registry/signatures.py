@@ -18,6 +18,7 @@ from tuskbench.registry import static
 from tuskbench.registry.annotations import CHOICES, component_kind, evaluate, read_annotation
 from tuskbench.registry.docstrings import argument_docs, without_arguments
 from tuskbench.registry.entry import THIS_PROCESS, Entry
+from tuskbench.registry.importing import check_import
 from tuskbench.registry.lookup import load_entry
 from tuskbench.registry.parameters import MISSING, Parameter, Signature
 
@@ -42,6 +43,7 @@ def _of_installed(entry: Entry) -> Signature:
     try:
         return _from_source(*static.find_class(entry.module, entry.attribute))
     except static.StaticError:
+        check_import(entry)
         return _inspected(load_entry(entry))
 
 

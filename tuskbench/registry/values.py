@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from tuskbench.errors import ConfigurationError
+from tuskbench.registry.parameters import MISSING
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -30,6 +31,17 @@ def checked(annotation: Any, value: Any) -> Any:
         WrongValueError: if it does not fit.
     """
     return _adapter(annotation).dump_python(_parsed(annotation, value), mode="json")
+
+
+def is_json(value: Any) -> bool:
+    """Return whether a value can be written as JSON."""
+    if value is MISSING:
+        return True
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def coerce(parameter: Parameter, value: Any, component: str) -> Any:

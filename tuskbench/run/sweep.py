@@ -57,7 +57,7 @@ def to_run(
     """
     chosen: dict[str, PlannedCell] = {}
     for one in planned:
-        if one.state == "skipped" or one.cell.id in chosen:
+        if one.state in ("skipped", "broken") or one.cell.id in chosen:
             continue
         if one.state != "cached" or _damaged(one.cell, store, warn):
             chosen[one.cell.id] = one

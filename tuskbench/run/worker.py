@@ -166,7 +166,9 @@ class _Attempt:
             if timeout is None or not self._stop.expired:
                 raise
             return self._failed(CellTimeoutError(timeout))
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             # Whatever a component does wrong becomes a record, and the sweep goes on.
             return self._failed(error)
 
@@ -252,7 +254,7 @@ class _Attempt:
         self._phase = phase
         self._events({"phase": phase})
 
-    def _failed(self, error: Exception) -> Record:
+    def _failed(self, error: BaseException) -> Record:
         failure: Failure = {
             "phase": self._phase,
             "exception": type(error).__name__,

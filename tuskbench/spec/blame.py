@@ -41,8 +41,8 @@ def _found(planned: PlannedCell, error: ConfigurationError) -> tuple[tuple[str, 
     # Stable: the order above, of those that fit as well.
     parts.sort(key=lambda part: _distance(error, *part[1:3]))
     for place, _, _, settings in parts:
-        if name := _setting(error.parameter, settings):
-            return (*place, *name), but
+        if keys := _setting(error.parameter, settings):
+            return (*place, *keys), but
     place, kind, name, _ = parts[0]
     if _distance(error, kind, name) < 2:
         return place, f"{error.parameter} = {but}"

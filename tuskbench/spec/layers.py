@@ -28,6 +28,7 @@ class Resolved:
         training: see `Training`.
         budget_defined: whether the spec or a rule says what the budget is.
         origins: who gave each setting, by its dotted key; see `spec.origins`.
+        broken: what is wrong with a component whatever it is given, or "".
     """
 
     task: dict[str, Any]
@@ -35,6 +36,7 @@ class Resolved:
     training: Training
     budget_defined: bool
     origins: Mapping[str, Origin]
+    broken: str = ""
 
 
 def resolve_cell(
@@ -58,7 +60,7 @@ def resolve_cell(
         source: key of the task's data source, for rules that depend on it.
         overrides: dotted keys and values that override everything else.
     """
-    findings.sources = {}
+    findings.sources, findings.defects = {}, []
     base = list(_base(spec, task, row))
     late = list(_late(spec, row, budget, overrides or {}))
     system = _last_name([*base, *late])
@@ -89,6 +91,7 @@ def resolve_cell(
         Training(**training),
         defined or any(rule.budget == budget for rule in matching),
         origins(spec, places, findings.sources),
+        "; ".join(dict.fromkeys(findings.defects)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from tuskbench.errors import (
     suggestion,
 )
 from tuskbench.names import RULE, is_name, is_utf8
+from tuskbench.registry.apart import Apart, is_foreign
 from tuskbench.spec import limits, locate
 from tuskbench.spec.layers import resolve_cell
 from tuskbench.spec.model import (
@@ -284,7 +286,7 @@ def _columns(spec: Spec, findings: Findings) -> None:
     metrics: set[str] = set()
     for task in spec.tasks:
         try:
-            metrics |= set(registry.load("task", task).metrics)
+            metrics |= set(_metrics(task))
         except TuskbenchError:
             # What the metrics of that task are cannot be known; the task's own line says why.
             return
@@ -296,6 +298,15 @@ def _columns(spec: Spec, findings: Findings) -> None:
             findings.add(None, f"{owners} has no metric {column!r}{hint}", place)
         elif column in spec.table.columns[:position]:
             findings.add(None, f"{column!r} is listed twice", place)
+
+
+def _metrics(task: str) -> Collection[str]:
+    if not is_foreign(registry.find("task", task)):
+        found: Mapping[str, Any] = registry.load("task", task).metrics
+        return found
+    with Apart() as apart:
+        names: list[str] = list(apart.ask("metrics", "task", task, settings={}))
+        return names
 
 
 def _components(spec: Spec, findings: Findings) -> None:

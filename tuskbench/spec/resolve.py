@@ -21,7 +21,7 @@ from tuskbench.errors import (
 )
 from tuskbench.registry.parameters import Parameter, Signature
 from tuskbench.registry.rules import Rule, rules
-from tuskbench.registry.values import WrongValueError, checked, is_table
+from tuskbench.registry.values import WrongValueError, checked, is_json, is_table
 from tuskbench.spec import locate
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Findings:
         rejected: shared settings that some component lacks, by who gives them.
         accepted: who gives shared settings that some component has.
         sources: who gave each setting of the cell resolved last; defaults are not in it.
+        defects: what is wrong with components of that cell whatever they are given.
     """
 
     spec: Spec
@@ -111,6 +112,7 @@ class Findings:
     rejected: dict[object, SpecProblem] = field(default_factory=dict)
     accepted: set[object] = field(default_factory=set)
     sources: dict[locate.Path, Given] = field(default_factory=dict)
+    defects: list[str] = field(default_factory=list)
     _signatures: dict[tuple[str, str], Signature | str] = field(default_factory=dict)
     _rules: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict)
 
@@ -235,7 +237,12 @@ def fill(
             inherited = _inherited(filled)
             filled[parameter.name] = _nested(parameter, inherited, found, findings, here)
         else:
-            filled[parameter.name] = _value(parameter, found, findings, here)
+            value = _value(parameter, found, findings, here)
+            if not is_json(value):
+                shown = f"{type(value).__name__}, which JSON does not have ({signature.source})"
+                findings.defects.append(f"{owner}: the default of {parameter.name!r} is a {shown}")
+                value = None
+            filled[parameter.name] = value
     names = [parameter.name for parameter in signature.parameters]
     for key, unknown in by_key.items():
         for given in unknown:
