@@ -151,3 +151,8 @@ def test_a_cell_that_is_there_is_not_written_again(tmp_path: Path) -> None:
     path.write_bytes(b"\xff damaged")
     store.write_cell(CELL)
     assert store.read_cell(CELL.id).id == CELL.id
+
+
+def test_a_field_that_is_not_known_is_no_damage() -> None:
+    content = {**Record("0" * 16, Status.DONE, {"both": 0.5}).to_json(), "colour": "blue"}
+    assert Record.from_json(content).metrics == {"both": 0.5}

@@ -146,6 +146,10 @@ class DamagedRecordError(StoreError):
     """A record's checksum does not match its content."""
 
 
+class NewerRecordError(StoreError):
+    """A record was written by a newer version of this program, which alone may change it."""
+
+
 class SourceMismatchError(TuskbenchError):
     """A worker would compute with other code than its launcher planned with."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from tuskbench.cell import Cell
-from tuskbench.errors import DamagedRecordError, StoreError
+from tuskbench.errors import DamagedRecordError, NewerRecordError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -153,7 +153,9 @@ class Record:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the record that `to_json` wrote."""
         metrics = {name: float(value) for name, value in content["metrics"].items()}
-        return cls(**{**content, "metrics": metrics, "status": Status(content["status"])})
+        # A field that this version does not know is not its own to judge.
+        known = {name: content[name] for name in content if name in cls.__dataclass_fields__}
+        return cls(**{**known, "metrics": metrics, "status": Status(content["status"])})
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -241,6 +243,7 @@ class Store:
 
         Raises:
             DamagedRecordError: if the content does not match its checksum.
+            NewerRecordError: if a newer version of this program wrote it.
             StoreError: if the file cannot be read.
         """
         path = self.folder(id) / "record.json"
@@ -249,6 +252,10 @@ class Store:
             content, digest = envelope["record"], envelope["sha256"]
             if digest != _digest(_canonical(content)):
                 raise DamagedRecordError(path, "the checksum does not match the content")
+            schema = content.get("schema", SCHEMA)
+            if schema > SCHEMA:
+                problem = f"is of a newer tuskbench (schema {schema}, this one reads {SCHEMA})"
+                raise NewerRecordError(path, f"{problem}; it is left alone")
             return Record.from_json(content)
         except FileNotFoundError:
             return None

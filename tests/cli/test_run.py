@@ -178,3 +178,13 @@ def test_ctrl_c_and_go_on(folder: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "resumed at step" in "".join(p.read_text() for p in folder.rglob("record.json"))
     assert "quiet" in again.stdout
+
+
+def test_all_that_was_run_into_a_folder_is_reported(folder: Path) -> None:
+    for arguments in (("--seeds", "0"), ("--seeds", "1,2"), ("--set", "training.steps=6")):
+        result = _run("run", "fakes.toml", *arguments)
+        assert result.exit_code == 0, result.output
+    text = CliRunner().invoke(main, ["report", "tuskbench-results", "--no-figures"]).output
+    assert text.count("3 of 3") == 2
+    assert text.count("1 of 1") == 2
+    assert "training.steps = 6" in text

@@ -13,7 +13,7 @@ from tuskbench.cell import Cell
 from tuskbench.errors import DataMissingError, SpecError
 from tuskbench.plan import Plan, PlannedCell, make_plan, write_manifest
 from tuskbench.spec.load import load
-from tuskbench.store import Record, Status, Store
+from tuskbench.store import SCHEMA, Record, Status, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +189,8 @@ def test_several_tasks_and_rows(planner: Planner) -> None:
 def test_manifest(planner: Planner, tmp_path: Path) -> None:
     plan = planner(SPEC.replace("[task.dots]", "[task.dots]\n[task.lines]"))
     file = write_manifest(plan, tmp_path / "out")
-    assert file == tmp_path / "out" / "sweeps" / "dots--cpu.json"
+    assert file.parent == tmp_path / "out" / "sweeps"
+    assert file.name.startswith("dots--cpu--")
     content = json.loads(file.read_text())
     assert content["schema"] == 1
     assert content["table"] == {"columns": ["found", "both"], "title": "Dots"}
@@ -215,3 +216,38 @@ def test_manifest(planner: Planner, tmp_path: Path) -> None:
     assert [c["state"] for c in content["cells"]] == ["planned"] * 2 + ["skipped"] * 2
     assert content["cells"][0]["id"] == plan.cells[0].cell.id
     assert "labels" in content["cells"][2]["reason"]
+
+
+def test_seeds_of_one_spec_add_up(planner: Planner, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = write_manifest(planner(seeds=[0]), out)
+    second = write_manifest(planner(seeds=[1, 2]), out)
+    assert first == second
+    content = json.loads(first.read_text())
+    assert content["seeds"] == [0, 1, 2]
+    assert sorted(cell["seed"] for cell in content["cells"]) == [0, 1, 2]
+    write_manifest(planner(seeds=[1]), out)
+    assert len(json.loads(first.read_text())["cells"]) == 3
+
+
+def test_other_overrides_and_other_specs_are_other_sweeps(
+    planner: Planner, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    plain = write_manifest(planner(), out)
+    changed = write_manifest(planner(overrides={"training.steps": 7}), out)
+    edited = write_manifest(planner(SPEC + "\n[training]\nsteps = 9\n"), out)
+    assert len({plain, changed, edited}) == 3
+    assert all(file.exists() for file in (plain, changed, edited))
+
+
+def test_a_newer_record_is_left_alone(planner: Planner, tmp_path: Path) -> None:
+    cell = planner().cells[0].cell
+    store(tmp_path, cell, schema=SCHEMA + 1)
+    file = Store(tmp_path / "out").folder(cell.id) / "record.json"
+    before = file.read_bytes()
+    plan = planner()
+    assert plan.cells[0].state == "skipped"
+    assert "newer tuskbench (schema 2, this one reads 1)" in plan.cells[0].reason
+    assert any("newer tuskbench" in warning for warning in plan.warnings)
+    assert file.read_bytes() == before

@@ -206,6 +206,8 @@ def _state(cell: Cell, settings: Resolved, past: Past) -> tuple[str, str, list[s
     if not settings.budget_defined:
         undefined = f"budget {cell.budget!r} is defined neither by the spec nor for {cell.task}"
         return "skipped", f"{undefined} and {system}", []
+    if cell.id in past.newer:
+        return "skipped", f"its record {past.newer[cell.id]}", []
     record = past.by_id.get(cell.id)
     if record is not None and record.status is Status.DONE:
         return "cached", "", []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tuskbench.digest import digest
+from tuskbench.errors import StoreError
+from tuskbench.jsonfile import read_json
 from tuskbench.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tuskbench.plan.model import Plan, PlannedCell
@@ -21,13 +25,47 @@ MANIFEST_SCHEMA = 1
 def write_manifest(plan: Plan, out: Path) -> Path:
     """Write what the report needs to know of a plan and return the file's path.
 
+    The file is named after all that makes a sweep but its seeds, which add up in it: neither other
+    seeds, nor other overrides, nor another spec of the same name hide what was run before.
+
     Raises:
         StoreError: if it cannot be written.
     """
-    file = out / "sweeps" / f"{plan.spec.file.stem}--{plan.budget}.json"
-    text = json.dumps(manifest(plan), indent=1, ensure_ascii=False)
-    write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
+    from filelock import FileLock
+
+    content = manifest(plan)
+    name = f"{plan.spec.file.stem}--{plan.budget}--{_key(plan, content)[:8]}"
+    file = out / "sweeps" / f"{name}.json"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock")):
+            text = json.dumps(_merged(file, content), indent=1, ensure_ascii=False)
+            write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(file, f"cannot be written: {error.strerror or error}") from error
     return file
+
+
+def _key(plan: Plan, content: Mapping[str, Any]) -> str:
+    """Return what stands for the sweep: its table, and its cells but for their seeds."""
+    fixed = ("title", "description", "spec", "published", "budget", "overrides", "table", "rows")
+    cells = {}
+    for planned in plan.cells:
+        identity = {**planned.cell.identity(), "seed": None}
+        cells[json.dumps([planned.cell.task, planned.cell.variant])] = identity
+    text = json.dumps([{name: content[name] for name in fixed}, cells], sort_keys=True)
+    return digest(text)
+
+
+def _merged(file: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with the seeds that the file holds already."""
+    try:
+        former = read_json(file)
+        kept = [cell for cell in former["cells"] if cell["seed"] not in content["seeds"]]
+        seeds = sorted({*former["seeds"], *content["seeds"]})
+    except (OSError, ValueError, KeyError, TypeError):
+        return content
+    return {**content, "seeds": seeds, "cells": [*kept, *content["cells"]]}
 
 
 def manifest(plan: Plan) -> dict[str, Any]:
@@ -43,6 +81,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "spec": spec.file.name,
         "published": spec.published,
         "budget": plan.budget,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "overrides": dict(plan.overrides),
         "table": {"columns": columns, "title": spec.table.title or spec.title},
         "rows": [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuskbench.errors import NewerRecordError
 from tuskbench.store import Record, Status, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tuskbench.cell import Cell
     from tuskbench.errors import StoreError
@@ -24,8 +25,12 @@ class Past:
         self.by_address: dict[tuple[object, ...], tuple[str, Cell]] = {}
         self.step_seconds: dict[tuple[object, ...], list[float]] = {}
 
+        self.newer: dict[str, str] = {}
+
         def warn(error: StoreError) -> None:
             warnings.append(str(error))
+            if isinstance(error, NewerRecordError):
+                self.newer[Path(error.path).parent.name] = error.problem
 
         for cell, record in Store(out).records(warn):
             self._add(cell, record)

@@ -9,7 +9,7 @@ from tuskbench import stats
 from tuskbench.errors import ResultsMissingError, StoreError, TuskbenchError
 from tuskbench.jsonfile import read_json
 from tuskbench.names import check_manifest
-from tuskbench.report import published
+from tuskbench.report import age, published
 from tuskbench.report.model import (
     Column,
     Comparison,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _PRIORITY = (State.FAILED, State.DAMAGED, State.RUNNING, State.SKIPPED, State.NOT_RUN)
 
 
+_NO_MANIFEST = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
 def collect(root: Path, warn: Warn, only: Path | None = None) -> list[Table]:
     """Return every table of a results folder.
 
@@ -44,12 +47,25 @@ def collect(root: Path, warn: Warn, only: Path | None = None) -> list[Table]:
         ResultsMissingError: if there is nothing to report.
     """
     tables: list[Table] = []
-    for path in manifests(root, only):
+    read: dict[Path, dict[str, Any]] = {}
+    paths = manifests(root)
+    wanted = set(manifests(root, only))
+    for path in paths:
         try:
-            manifest = read_json(path)
-            check_manifest(manifest)
+            read[path] = read_json(path)
+            check_manifest(read[path])
+            age.key(read[path])
+        except _NO_MANIFEST as error:
+            read.pop(path, None)
+            warn(f"{path}: is not a manifest ({type(error).__name__}: {error}); left out")
+    states = age.states(read)
+    for path, manifest in read.items():
+        if path not in wanted or (only is None and states[path] is age.State.CONTAINED):
+            continue
+        manifest["earlier"] = states[path] is age.State.EARLIER
+        try:
             tables += _tables(Store(root), path.stem, manifest, warn)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _NO_MANIFEST as error:
             warn(f"{path}: is not a manifest ({type(error).__name__}: {error}); left out")
     if not tables:
         raise ResultsMissingError(root, "holds no sweep that can be read", exists=True)
@@ -118,7 +134,10 @@ def _table(
 def _budget(manifest: Mapping[str, Any]) -> str:
     """Return the budget's name and what the command line changed of the spec."""
     changed = [f"{key} = {value}" for key, value in manifest.get("overrides", {}).items()]
-    return ", with ".join([manifest["budget"], *([", ".join(changed)] if changed else [])])
+    text = ", with ".join([manifest["budget"], *([", ".join(changed)] if changed else [])])
+    if manifest.get("earlier"):
+        text += f" (earlier state of spec, code or data, {manifest.get('written') or 'undated'})"
+    return text
 
 
 def _columns(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuskbench.errors import ResultsMissingError, StoreError
+from tuskbench.errors import NewerRecordError, ResultsMissingError, StoreError
 from tuskbench.report.model import State
 from tuskbench.store import Record, Status, Store
 
@@ -95,6 +95,9 @@ def read_outcome(
         try:
             record = store.read(planned["id"])
             state, reason = _state(record)
+        except NewerRecordError as error:
+            warn(str(error))
+            state, reason = State.SKIPPED, f"its record {error.problem}"
         except StoreError as error:
             warn(f"{error}; shown as damaged")
             state = State.DAMAGED
