@@ -182,7 +182,7 @@ def test_ctrl_c_and_go_on(folder: Path) -> None:
 
 def test_all_that_was_run_into_a_folder_is_reported(folder: Path) -> None:
     for arguments in (("--seeds", "0"), ("--seeds", "1,2"), ("--set", "training.steps=6")):
-        result = _run("run", "fakes.toml", *arguments)
+        result = _run(*arguments)
         assert result.exit_code == 0, result.output
     text = CliRunner().invoke(main, ["report", "tuskbench-results", "--no-figures"]).output
     assert text.count("3 of 3") == 2

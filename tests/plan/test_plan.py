@@ -230,13 +230,11 @@ def test_seeds_of_one_spec_add_up(planner: Planner, tmp_path: Path) -> None:
     assert len(json.loads(first.read_text())["cells"]) == 3
 
 
-def test_other_overrides_and_other_specs_are_other_sweeps(
-    planner: Planner, tmp_path: Path
-) -> None:
+def test_other_overrides_and_other_specs_are_other_sweeps(planner: Planner, tmp_path: Path) -> None:
     out = tmp_path / "out"
     plain = write_manifest(planner(), out)
     changed = write_manifest(planner(overrides={"training.steps": 7}), out)
-    edited = write_manifest(planner(SPEC + "\n[training]\nsteps = 9\n"), out)
+    edited = write_manifest(planner(SPEC + '\n[budget.cpu]\n"training.steps" = 9\n'), out)
     assert len({plain, changed, edited}) == 3
     assert all(file.exists() for file in (plain, changed, edited))
 
