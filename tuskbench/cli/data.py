@@ -43,13 +43,20 @@ def status_command(as_json: bool) -> None:
 
 @data_command.command("prepare")
 @click.argument("name")
-@click.option("--check", is_flag=True, help="Compare what is converted with its checksums.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Hash everything again, and compare what is converted with its checksums.",
+)
 def prepare_command(name: str, check: bool) -> None:
-    """Convert the official files of the data set NAME, once, to files that map into memory.
+    """Hash the files of the data set NAME, and convert those of scenes to map into memory.
 
-    An interrupted conversion goes on where it was. Tasks convert what they need themselves.
+    NAME is as `tuskbench data status` shows it, or a folder of IDX files. What is hashed is
+    remembered until a file's size, time or inode changes, so that plans are made at once. An
+    interrupted conversion goes on where it was. Tasks hash and convert what they need
+    themselves.
     """
-    from tuskbench.data.scene_sources import prepare
+    from tuskbench.data.prepare import prepare
 
     click.echo(prepare(name, check=check))
 

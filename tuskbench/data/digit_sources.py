@@ -67,7 +67,7 @@ class DigitSource:
 
     def _files(self) -> list[Path]:
         if self.key == "digits":
-            return [_embedded_digits()]
+            return [embedded_digits()]
         assert self.folder is not None
         if self.key == "mist":
             return [file for split in ("train", "test") for file in mist.files(self.folder, split)]
@@ -140,7 +140,12 @@ def _present(source: DigitSource) -> DigitSource:
     return source
 
 
-def _embedded_digits() -> Path:
+def embedded_digits() -> Path:
+    """Return scikit-learn's file of digits.
+
+    Raises:
+        DataMissingError: if scikit-learn is not installed.
+    """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
         remedy = "install scikit-learn"

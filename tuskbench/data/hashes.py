@@ -43,7 +43,7 @@ def content_hash(root: Path, files: Iterable[Path]) -> str:
     """
     base = os.fspath(root)
     names = sorted({os.path.relpath(path, base) for path in files})
-    manifest = cache_root() / "hashes" / f"{digest(os.path.realpath(base))}.json"
+    manifest = _manifest(base)
     kept = _read(manifest)
     states = {name: _state(base, name) for name in names}
     known = {name: kept[name][1] for name in names if _is_known(kept, name, states[name])}
@@ -56,6 +56,15 @@ def content_hash(root: Path, files: Iterable[Path]) -> str:
         _write(manifest, kept | {name: (states[name], known[name]) for name in settled})
     text = "".join(f"{known[name]} {name}\n" for name in names)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def forget(root: Path) -> None:
+    """Let all files below `root` be hashed again."""
+    _manifest(os.fspath(root)).unlink(missing_ok=True)
+
+
+def _manifest(base: str) -> Path:
+    return cache_root() / "hashes" / f"{digest(os.path.realpath(base))}.json"
 
 
 def _is_known(kept: _Kept, name: str, state: _State) -> bool:

@@ -18,7 +18,7 @@ from tuskbench.data.locations import cache_root, data_root
 from tuskbench.data.progress import bar
 from tuskbench.data.readers.multi_object import FORMATS, Format, is_marked, read_scenes
 from tuskbench.data.scenes import Scenes
-from tuskbench.errors import ConfigurationError, DataFormatError, DataMissingError, StoreError
+from tuskbench.errors import DataFormatError, DataMissingError, StoreError
 
 Source = Literal["auto", "official", "generated"]
 
@@ -126,23 +126,3 @@ def resolve(data: str, source: Source) -> SceneSource:
         remedy = f"fetch gs://multi-object-datasets/{data}/{files[0].name}, or set TUSKBENCH_DATA"
         raise DataMissingError(data, expected, remedy)
     return SceneSource(layout, found)
-
-
-def prepare(data: str, *, check: bool) -> Path:
-    """Convert the original of a data set, and return the folder of the result.
-
-    Args:
-        data: name of its official layout.
-        check: compare the result with its checksums.
-
-    Raises:
-        ConfigurationError: if no data set of that name needs to be converted.
-        DataMissingError: if the original is not there.
-        DataFormatError: if it, or the result, is damaged.
-    """
-    if data not in FORMATS:
-        raise ConfigurationError("data prepare", "NAME", data, f"one of {', '.join(FORMATS)}")
-    folder = resolve(data, "official").convert()
-    if check:
-        scene_store.verify(folder)
-    return folder
