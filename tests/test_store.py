@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING
@@ -156,3 +157,18 @@ def test_a_cell_that_is_there_is_not_written_again(tmp_path: Path) -> None:
 def test_a_field_that_is_not_known_is_no_damage() -> None:
     content = {**Record("0" * 16, Status.DONE, {"both": 0.5}).to_json(), "colour": "blue"}
     assert Record.from_json(content).metrics == {"both": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("metrics", []), ("cost", None), ("provenance", "x"), ("notes", 5), ("failure", "x")],
+)
+def test_a_field_of_the_wrong_type_is_damage(tmp_path: Path, field: str, value: object) -> None:
+    content = {**Record("0" * 16, Status.DONE).to_json(), field: value}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    file = Store(tmp_path).folder("0" * 16) / "record.json"
+    file.parent.mkdir(parents=True)
+    digest = hashlib.sha256(canonical).hexdigest()
+    file.write_text(json.dumps({"sha256": digest, "record": content}))
+    with pytest.raises(DamagedRecordError, match="is not a record"):
+        Store(tmp_path).read("0" * 16)

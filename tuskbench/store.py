@@ -112,6 +112,14 @@ class Failure(TypedDict):
     attempts: int
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("metrics", "counts", "cost", "provenance", "files"), dict),
+    "failure": (dict, type(None)),
+    "notes": list,
+    "id": str,
+}
+
+
 @dataclass(frozen=True)
 class Record:
     """The stored outcome of a cell.
@@ -153,6 +161,9 @@ class Record:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the record that `to_json` wrote."""
         metrics = {name: float(value) for name, value in content["metrics"].items()}
+        for name, wanted in _TYPES.items():
+            if name in content and not isinstance(content[name], wanted):
+                raise TypeError(f"{name} is a {type(content[name]).__name__}")
         # A field that this version does not know is not its own to judge.
         known = {name: content[name] for name in content if name in cls.__dataclass_fields__}
         return cls(**{**known, "metrics": metrics, "status": Status(content["status"])})
@@ -261,7 +272,7 @@ class Store:
             return None
         except OSError as error:
             raise StoreError(path, f"cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedRecordError(path, "is not a record") from error
 
     def verify(self, id: str) -> Record | None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 import tuskbench
 from tests import fakes
 from tuskbench.cli import main
+from tuskbench.errors import StoreError
 
 SPEC = """
 title = "Fakes"
@@ -188,3 +189,16 @@ def test_all_that_was_run_into_a_folder_is_reported(folder: Path) -> None:
     assert text.count("3 of 3") == 2
     assert text.count("1 of 1") == 2
     assert "training.steps = 6" in text
+
+
+def test_tables_are_printed_where_figures_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw_all(*arguments: Any, **options: Any) -> None:
+        raise StoreError("figures", "cannot be written: No space left on device")
+
+    monkeypatch.setattr("tuskbench.report.figures.draw_all", draw_all)
+    result = _run("--figures")
+    assert result.exit_code == 0, result.output
+    assert "| quiet" in result.stdout
+    assert "no figures: figures: cannot be written" in result.stderr

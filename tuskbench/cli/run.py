@@ -174,9 +174,14 @@ def _tell(plan: Plan) -> None:
 
 def _report(root: Path, manifest: Path, figures: bool) -> None:
     from tuskbench import report
+    from tuskbench.errors import StoreError
 
-    if figures:
-        from tuskbench.report.figures import draw_all
-
-        draw_all(root, manifest, warn)
     click.echo(report.render(root, format="md", only=manifest))
+    if not figures:
+        return
+    from tuskbench.report.figures import draw_all
+
+    try:
+        draw_all(root, manifest, warn)
+    except (StoreError, OSError) as error:
+        warn(f"no figures: {error}")
