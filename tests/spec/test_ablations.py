@@ -68,7 +68,7 @@ def test_rows_of_a_table_follow_the_published_schedule_and_share_what_it_does_no
 
 def test_the_tuned_row_is_the_budgets_own_recipe(tmp_path: Path) -> None:
     tuned = systems("ablation_losses", "cpu", tmp_path)["all losses, tuned schedule"]
-    assert tuned == systems("comparison_mnist_hard", "cpu", tmp_path)["TUSK"]
+    assert tuned == systems("ablation_prototypes", "cpu", tmp_path)["M=10"]
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
