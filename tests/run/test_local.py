@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.processes import lives
 from tuskbench.cell import Training
 from tuskbench.errors import ConfigurationError, StoreError
 from tuskbench.run.device import DevicePool, environment
@@ -121,18 +121,9 @@ def _launched(cell: Cell, root: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 def _wait_for_the_end(process: int) -> None:
     until = time.monotonic() + 20
-    while _lives(process):
+    while lives(process):
         assert time.monotonic() < until
         time.sleep(0.05)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-        # An orphan that nobody waits for stays a zombie in some containers.
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
 
 
 def test_two_processes_train_as_one(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.processes import lives
 from tuskbench.run.executors.local import LocalExecutor
 from tuskbench.run.executors.warm import AVAILABLE, _own_modules
 from tuskbench.run.interrupt import Interrupted
@@ -119,7 +120,7 @@ def test_workers_of_a_killed_launcher_checkpoint_and_end(
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
     until = time.monotonic() + 30
-    while any(map(_lives, pids)):
+    while any(map(lives, pids)):
         assert time.monotonic() < until
         time.sleep(0.05)
     assert (Store(tmp_path).folder(cell.id) / "checkpoint.safetensors").exists()
@@ -131,12 +132,3 @@ def _wait_for_steps(root: Path, cell: Cell) -> None:
     while not log.exists() or '"step"' not in log.read_text():
         assert time.monotonic() < until
         time.sleep(0.05)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-        # An orphan that nobody waits for stays a zombie in some containers.
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
